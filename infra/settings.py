@@ -1,0 +1,85 @@
+"""Names of resources, prefixes, buffering and city settings, once: the CDK app and the local home read them here."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASES = ("default", "raw", "reference", "curated", "marts")
+
+# One object per hour and prefix: the names of the partition keys are part of the landing layout.
+HOUR_PREFIX = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
+READINGS_PREFIX = "readings/"
+ERRORS_PREFIX = "errors/"
+CONVERSION_ERRORS_PREFIX = "errors/format-conversion-failed/"
+SENT_PREFIX = "sent/"
+BACKUP_PREFIX = "backup/"
+
+
+class CitySettings(BaseSettings):
+    """What differs from city to city; each field can be set as `TRAFFICLAKE_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAFFICLAKE_", frozen=True)
+
+    stage: str = Field("local", pattern=r"^[a-z][a-z0-9]{0,11}$", description="name of the deployment")
+    region: str = Field("us-east-1", description="AWS region")
+    city_time_zone: str = Field("America/Los_Angeles", description="IANA zone that planners read hours and days in")
+    city_country: str = Field("US", description="ISO 3166 country of the holiday calendar")
+    city_subdivision: str = Field("CA", description="state or province of the holiday calendar")
+    landing_since: str = Field("2000-01-01", description="first arrival date that partition projection offers")
+
+    @property
+    def prefix(self) -> str:
+        """Beginning of every resource name, such as `trafficlake-local`."""
+        return f"trafficlake-{self.stage}"
+
+    @property
+    def stream(self) -> str:
+        """Kinesis stream that all readings pass."""
+        return f"{self.prefix}-readings"
+
+    @property
+    def delivery_stream(self) -> str:
+        """Firehose delivery stream that lands readings as Parquet."""
+        return f"{self.prefix}-raw"
+
+    @property
+    def workgroup(self) -> str:
+        """Athena workgroup of the pipeline."""
+        return self.prefix
+
+    @property
+    def raw_bucket(self) -> str:
+        """Landing objects, conversion errors, source backup and senders' counts."""
+        return f"{self.prefix}-raw"
+
+    @property
+    def lake_bucket(self) -> str:
+        """Iceberg tables and the records of runs."""
+        return f"{self.prefix}-lake"
+
+    @property
+    def results_bucket(self) -> str:
+        """Athena query results."""
+        return f"{self.prefix}-results"
+
+    @property
+    def docs_bucket(self) -> str:
+        """Data docs of the expectations."""
+        return f"{self.prefix}-docs"
+
+    @property
+    def buffering_interval_s(self) -> int:
+        """Firehose buffering: seconds a reading waits at most. A laptop wants to see its reading soon."""
+        return 5 if self.stage == "local" else 300
+
+    @property
+    def buffering_size_mb(self) -> int:
+        """Firehose buffering: 64 MB is the least that record format conversion allows, 128 the most."""
+        return 64 if self.stage == "local" else 128
+
+
+@cache
+def settings() -> CitySettings:
+    """Return the settings of this process, read from the environment once."""
+    return CitySettings()
