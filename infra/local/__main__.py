@@ -1,0 +1,33 @@
+"""Run the endpoint in the foreground: `python -m infra.local --state-dir DIR --port N [--idle-s N] [--no-athena]`."""
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from infra.local import server
+
+
+def main() -> int:
+    """Serve until a signal comes, or until nobody has used the endpoint for `--idle-s` seconds."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("--state-dir", type=Path, required=True, help="folder of objects, catalog and logs")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--idle-s", type=float, default=0, help="stop after so many seconds without a call (0: never)")
+    parser.add_argument("--no-athena", action="store_true", help="leave out Athena and its engine")
+    options = parser.parse_args()
+
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    running = server.start(options.state_dir.resolve(), options.port, with_athena=not options.no_athena)
+    while not ended.wait(1.0):
+        if options.idle_s and running.activity.idle_s() > options.idle_s:
+            break
+    running.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

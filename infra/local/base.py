@@ -1,0 +1,88 @@
+"""The emulator that the endpoint stands on (ministack): the only module that knows how it is set up and entered.
+
+Everything else here is plain functions `handle(method, path, headers, body, query_params)` that do not import it, so
+that the base can be changed. The contract tests in `tests/infra/local` name every private part that is relied on.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+VERSION = "1.5.33"
+# Only these answer: others would start listeners of their own (SFTP, databases, Kubernetes) on every interface.
+SERVICES = (
+    "athena,cloudformation,dynamodb,dynamodbstreams,events,firehose,glue,iam,iot,iot-data,kinesis,kms,lambda,logs,"
+    "monitoring,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
+)
+
+Response = tuple[int, dict[str, str], bytes]
+Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
+
+
+def environment(state_dir: Path, port: int) -> dict[str, str]:
+    """Return what the base reads from the environment when it is imported."""
+    return {
+        "AUTH": "false",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": "us-east-1",
+        "MINISTACK_ACCOUNT_ID": "000000000000",
+        "SERVICES": SERVICES,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state_dir / "services"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state_dir / "objects"),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "USE_SSL": "0",
+        "LOG_LEVEL": "WARNING",
+        # The base sweeps containers of a Docker daemon that it finds; the user's containers are not ours to sweep.
+        "DOCKER_HOST": "unix:///dev/null/no-docker",
+    }
+
+
+def load(state_dir: Path, port: int) -> ModuleType:
+    """Import the base with its state below `state_dir`; once per process, because it reads its settings on import.
+
+    Raises RuntimeError when another version is installed than the one whose private names are patched.
+    """
+    if (found := version("ministack")) != VERSION:
+        raise RuntimeError(f"the local endpoint is made for ministack {VERSION}, found {found}: reinstall with `make`")
+    for folder in ("services", "objects"):
+        (state_dir / folder).mkdir(parents=True, exist_ok=True)
+    os.environ.update(environment(state_dir, port))
+    app = import_module("ministack.app")
+    # Delivery is our own worker's: the base writes one object per record, inside the sender's call.
+    import_module("ministack.services.firehose").ingest_from_kinesis_source = lambda _stream_arn, _records: None
+    return app
+
+
+def handlers(app: ModuleType) -> dict[str, Handler]:
+    """Return the table of service handlers, by service name; replacing an entry plugs in a handler."""
+    return app.SERVICE_HANDLERS
+
+
+def saver(app: ModuleType, service: str, key: str) -> Callable[[], None]:
+    """Return a function that writes the state of one service to its file, whole or not at all.
+
+    `key` names the file, as the base names it; it is read when the base starts.
+    """
+    persistence = import_module("ministack.core.persistence")
+    module = app._get_module(app.SERVICE_REGISTRY[service]["module"])
+    path = Path(persistence.STATE_DIR) / f"{key}.json"
+    lock = threading.Lock()
+
+    def save() -> None:
+        with lock:
+            state = {"__ministack_format__": persistence._state_format_version(key), "payload": module.get_state()}
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(state, default=persistence._json_default))
+            part.replace(path)
+
+    return save

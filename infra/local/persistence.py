@@ -1,0 +1,70 @@
+"""State that survives `kill -9`: every call that changes something is on disk before it is answered.
+
+The base saves its state only when it ends in good order, and objects at once. Here each service whose state lives in
+memory is saved, whole, after each call that changed it: a file per service, written beside and renamed.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from types import ModuleType
+from urllib.parse import parse_qs
+
+from infra.local import base
+from infra.local.base import Handler, Response
+
+# Service name in the base's table of handlers → key of its state file.
+DURABLE = {
+    "athena": "athena",
+    "dynamodb": "dynamodb",
+    "events": "eventbridge",
+    "firehose": "firehose",
+    "glue": "glue",
+    "iam": "iam",
+    "kinesis": "kinesis",
+    "s3": "s3",
+    "sns": "sns",
+    "ssm": "ssm",
+}
+READS = re.compile(r"^(Get|BatchGet|List|Describe|Search|Query|Scan|Head|Simulate|SubscribeToShard)")
+# Data, not definitions: writing the whole state for each of these would cost more than the call.
+PASSING_DATA = frozenset({"PutRecord", "PutRecords", "PutRecordBatch", "Publish", "PublishBatch", "PutEvents"})
+
+
+def action(headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]) -> str:
+    """Return the name of the API call, from the target header (JSON protocol) or the form (query protocol)."""
+    if target := headers.get("x-amz-target"):
+        return target.rsplit(".", 1)[-1]
+    if names := query_params.get("Action"):
+        return names[0]
+    form = (
+        parse_qs(body.decode("utf-8", errors="replace")) if body.startswith(b"Action=") or b"&Action=" in body else {}
+    )
+    return form.get("Action", [""])[0]
+
+
+def changes(service: str, method: str, path: str, name: str) -> bool:
+    """Say whether a call can change what its service keeps in memory."""
+    if service == "s3":
+        # Objects are on disk already; what the base keeps in memory belongs to buckets.
+        return method in ("PUT", "DELETE", "POST") and "/" not in path.strip("/")
+    return bool(name) and not READS.match(name) and name not in PASSING_DATA
+
+
+def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
+    """Wrap the handlers whose state lives in memory, so that each answers after its state is saved."""
+    for service, key in DURABLE.items():
+        if service in handlers:
+            handlers[service] = _saving(handlers[service], service, base.saver(app, service, key))
+
+
+def _saving(handler: Handler, service: str, save: Callable[[], None]) -> Handler:
+    async def saving(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
+    ) -> Response:
+        response = await handler(method, path, headers, body, query_params)
+        if response[0] < 300 and changes(service, method, path, action(headers, body, query_params)):
+            await asyncio.to_thread(save)
+        return response
+
+    return saving

@@ -1,0 +1,192 @@
+"""The laptop's AWS endpoint: one HTTP server on loopback, the base emulator in it, our plug-ins in front.
+
+In-process threads that call the endpoint themselves (Firehose delivery, Athena) find `AWS_ENDPOINT_URL`, the region and
+`SERVICE_KEY` in this process's environment; calls with that key do not count as use of the endpoint.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from infra.local import base, glue, persistence
+
+SERVICE_KEY = "trafficlake-service"
+# Trino asks Glue with this key: see infra/local/glue_projection.py.
+TRINO_KEY = "trafficlake-trino"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HEALTH_PATH = "/_trafficlake/health"
+
+
+@dataclass
+class Activity:
+    """When the endpoint was last used by anything but itself, and how many calls are under way."""
+
+    last: float = field(default_factory=time.monotonic)
+    running: int = 0
+
+    def idle_s(self) -> float:
+        """Return the seconds since the last call ended; 0 while one is under way."""
+        return 0.0 if self.running else time.monotonic() - self.last
+
+
+@dataclass
+class Server:
+    """A running endpoint."""
+
+    url: str
+    activity: Activity
+    stop: Callable[[], None]
+
+
+def own_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the environment in which the endpoint's own threads and children make AWS calls."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": SERVICE_KEY,
+        "AWS_SECRET_ACCESS_KEY": SERVICE_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+def start(state_dir: Path, port: int, *, with_athena: bool = False, started_within_s: float = 60) -> Server:
+    """Serve the endpoint on 127.0.0.1:`port` from a thread, with all its state below `state_dir`; once per process.
+
+    Raises RuntimeError when it does not answer within `started_within_s` seconds.
+    """
+    url = f"http://127.0.0.1:{port}"
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(own_environment(url))
+    app = base.load(state_dir, port)
+    handlers = base.handlers(app)
+    handlers["glue"] = glue.handler(handlers["glue"])
+    close_athena = _plug_in_athena(handlers, state_dir, url) if with_athena else None
+    persistence.make_durable(app, handlers)
+
+    activity = Activity()
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.keep_alive_timeout = 75
+    config.backlog = 1024
+    config.graceful_timeout = 2
+    config.loglevel = "WARNING"
+    loop = asyncio.new_event_loop()
+    ended = asyncio.Event()
+    health = {"pid": os.getpid(), "state_dir": str(state_dir), "athena": with_athena}
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(serve(_guarded(app.app, activity, health), config, shutdown_trigger=ended.wait))
+
+    thread = threading.Thread(target=run, name="endpoint", daemon=True)
+    thread.start()
+    _wait_until_open(port, thread, started_within_s)
+
+    stop_delivery = threading.Event()
+    delivery = _start_delivery(stop_delivery, url)
+
+    def stop() -> None:
+        # Delivery ends first: what it still holds is written through the server.
+        stop_delivery.set()
+        if delivery:
+            delivery.join(timeout=60)
+        if close_athena:
+            close_athena()
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(timeout=15)
+
+    return Server(url, activity, stop)
+
+
+def _start_delivery(stop: threading.Event, url: str) -> threading.Thread | None:
+    if not find_spec("infra.local.firehose"):
+        return None
+    thread = threading.Thread(
+        target=import_module("infra.local.firehose").run, args=(stop, url), name="firehose", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _plug_in_athena(handlers: dict[str, base.Handler], state_dir: Path, url: str) -> Callable[[], None]:
+    from infra.local.athena import api  # noqa: PLC0415 — brings sqlglot, which an endpoint without Athena spares
+
+    api.configure(state_dir, url)
+    handlers["athena"] = api.handle
+    return api.close
+
+
+def _wait_until_open(port: int, thread: threading.Thread, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline and thread.is_alive():
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError(f"the endpoint did not open port {port}; is another program using it?")
+
+
+def refusal(path: str, headers: dict[str, str]) -> str | None:
+    """Say why a request must not pass, or None: a web page in the user's browser must not reach the endpoint.
+
+    A page can make a browser call loopback addresses, by name (rebinding) or from its own origin.
+    """
+    host = urlsplit("//" + headers.get("host", "")).hostname or ""
+    if host not in LOOPBACK and not host.endswith(".localhost"):
+        return f"host {host!r} is not this machine"
+    origin = headers.get("origin")
+    if origin and urlsplit(origin).hostname not in LOOPBACK:
+        return f"origin {origin!r} is not this machine"
+    if path.startswith(("/_ministack/", "/_localstack/")) and not path.endswith(("/health", "/ready")):
+        return "administration of the base is closed: stop the endpoint and delete its folder instead"
+    return None
+
+
+def _guarded(app: Callable[..., Any], activity: Activity, health: dict[str, Any]) -> Callable[..., Any]:
+    """Wrap the base's ASGI app: refuse what is not local, answer health checks, keep count of use."""
+
+    async def answer(send: Callable[..., Any], status: int, body: dict[str, Any]) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    async def guarded(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if reason := refusal(scope["path"], headers):
+            await answer(send, 403, {"message": reason})
+        elif scope["path"] == HEALTH_PATH:
+            await answer(send, 200, health | {"idle_s": round(activity.idle_s(), 1)})
+        elif f"Credential={SERVICE_KEY}/" in headers.get("authorization", ""):
+            await app(scope, receive, send)
+        else:
+            activity.running += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                activity.running -= 1
+                activity.last = time.monotonic()
+
+    return guarded

@@ -1,0 +1,81 @@
+"""The local AWS endpoint for tests: real, in a process of its own, with its state in a temporary folder."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from infra import home
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def endpoint_process(state_dir: Path, *options: str, within_s: float = 60) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run an endpoint with its state in `state_dir`; yields its address and its process."""
+    port = _free_port()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "infra.local", "--state-dir", str(state_dir), "--port", str(port), *options]
+    with (state_dir / "endpoint.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                urllib3.request("GET", f"{url}/_trafficlake/health", timeout=2, retries=False)
+                break
+            except urllib3.exceptions.HTTPError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log_text = (state_dir / "endpoint.log").read_text()
+                    raise RuntimeError(f"the endpoint did not start:\n{log_text[-4000:]}") from error
+                time.sleep(0.05)
+        yield url, process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _as_home(url: str) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Only to have the environment put back at the end.
+        for name in (*home.LEADS_ELSEWHERE, *home.local_environment(url)):
+            patch.delenv(name, raising=False)
+        home.use_local_home(url)
+        home.create_resources()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an endpoint without Athena; this process's AWS clients use it, and the resources exist."""
+    with endpoint_process(tmp_path_factory.mktemp("endpoint"), "--no-athena") as (url, _), _as_home(url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def athena_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an endpoint with Athena and its engine (starts a JVM: seconds, and 2 GB)."""
+    with endpoint_process(tmp_path_factory.mktemp("athena_endpoint"), within_s=300) as (url, _), _as_home(url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def run_endpoint() -> Callable[..., AbstractContextManager[tuple[str, subprocess.Popen]]]:
+    """Start further endpoints, `with run_endpoint(state_dir, "--no-athena") as (url, process)`, to kill and restart."""
+    return endpoint_process
