@@ -1,0 +1,76 @@
+"""Canonical readings: JSON lines, plain or gzip, from a file or stdin. What is sent is passed on byte for byte."""
+
+import gzip
+import io
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ingestion.errors import UnusableFileError
+
+_GZIP = b"\x1f\x8b"
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_BLANK = b" \t\r\n"
+_NEXT_DOCUMENT = re.compile(rb"\}\s*\{")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
+
+
+def documents(path: str) -> Iterator[bytes]:
+    """Return the documents of a file of JSON lines; `-` is stdin; gzip is known by its first bytes.
+
+    A line may hold several concatenated documents, which come apart; a line that is no JSON document comes out as
+    it is, because refusing it, with a reason, is the pipeline's task. Raises UnusableFileError when there is no
+    such file, it cannot be read, or it is UTF-16 or a broken gzip file.
+    """
+    if path == "-":
+        yield from _lines(sys.stdin.buffer, "stdin")
+        return
+    if Path(path).is_dir():
+        raise UnusableFileError(f"{path} is a folder; give a file of JSON lines, plain or gzip, or - for stdin.")
+    try:
+        with Path(path).open("rb") as file:
+            yield from _lines(file, path)
+    except OSError as error:
+        raise UnusableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    # io.BufferedReader on top, because a pipe's reader may not offer peek.
+    reader = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[type-var]
+    start = reader.peek(3)[:3]
+    if start[:2] in _UTF16_BOMS:
+        raise UnusableFileError(f"{name} is UTF-16; JSON is UTF-8. Convert it first.")
+    if start == _UTF8_BOM:
+        reader.read(3)
+    source = gzip.GzipFile(fileobj=reader) if start[:2] == _GZIP else reader
+    try:
+        for line in source:
+            stripped = line.strip(_BLANK)
+            if not stripped:
+                continue
+            if _NEXT_DOCUMENT.search(stripped):
+                yield from split(stripped)
+            else:
+                yield stripped
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnusableFileError(f"{name} is a broken gzip file: {error}.") from error
+
+
+def split(line: bytes) -> Iterator[bytes]:
+    """Cut a line of concatenated JSON objects into its documents; what closes no object stays whole at the end."""
+    depth = start = 0
+    for token in _TOKEN.finditer(line):
+        if token.group() == b"{":
+            depth += 1
+        elif token.group() == b"}":
+            depth -= 1
+            if depth == 0:
+                yield line[start : token.end()].strip(_BLANK)
+                start = token.end()
+    rest = line[start:].strip(_BLANK)
+    if rest:
+        yield rest
