@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import fsum
 
 from ingestion.simulator.randomness import stream, unit, words
 
@@ -184,7 +185,7 @@ def _corridor(number: int, road: RoadType, draw: Iterator[float]) -> tuple[list[
     bottleneck = 5 + int(next(draw) * 2)
     squeezed = round(road.lane_capacity * road.lanes * (0.84 + 0.06 * next(draw)) / 10) * 10
     lengths = [round(road.shortest * (1.0 + 0.55 * next(draw)), 2) for _ in range(road.segments)]
-    middle = sum(lengths) / 2
+    middle = fsum(lengths) / 2
     segments, position = [], 0.0
     for index, length in enumerate(lengths):
         along = (position + length / 2 - middle) * sign
