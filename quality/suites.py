@@ -1,0 +1,131 @@
+"""Runs a suite given as plain values `{"type": ..., "kwargs": {...}}` on one batch with Great Expectations.
+
+The context is ephemeral and every name in it is derived from the suite's name, so running a suite again replaces it.
+A first pass only asks which expectations hold: Great Expectations then computes all conditions in one aggregation.
+Samples cost a scan per expectation, so only the failed ones are asked for them, in a second pass.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from quality.results import Outcome, ValidationResult
+
+if TYPE_CHECKING:
+    from great_expectations import ValidationDefinition
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.data_context import EphemeralDataContext
+
+Engine = Literal["pandas", "spark"]
+Expectation = Mapping[str, Any]
+SAMPLES = 5
+
+
+def warm_up() -> threading.Thread:
+    """Import Great Expectations in the background: it takes seconds, in which Spark or Athena can already work."""
+    thread = threading.Thread(target=new_context, name="import-great-expectations", daemon=True)
+    thread.start()
+    return thread
+
+
+def run_suite(name: str, expectations: Sequence[Expectation], frame: Any, engine: Engine) -> ValidationResult:  # noqa: ANN401
+    """Check a pandas or Spark frame against a suite and say what held; raises nothing for data that fails."""
+    started = time.perf_counter()
+    context = new_context()
+    batch = _batch_definition(context, name, engine)
+    document = _run(_definition(context, batch, name, enumerate(expectations)), frame, "BOOLEAN_ONLY")
+    results = {_position(result): result for result in document["results"]}
+    failed = [(position, expectations[position]) for position, result in results.items() if not result["success"]]
+    if failed:
+        details = _run(_definition(context, batch, f"{name}-failed", failed), frame, "SUMMARY")
+        results |= {_position(result): result for result in details["results"]}
+    rows = len(frame) if engine == "pandas" else frame.count()
+    for result in results.values():
+        if result["success"]:
+            # Nothing unexpected is what success means here (no `mostly`); the data docs show it as 0 %.
+            result["result"] |= {"element_count": rows, "unexpected_count": 0, "unexpected_percent": 0.0}
+    document["results"] = [results[position] for position in sorted(results)]
+    return ValidationResult(
+        suite=name,
+        rows=rows,
+        seconds=time.perf_counter() - started,
+        outcomes=tuple(_outcome(result) for result in document["results"]),
+        document=document,
+    )
+
+
+def new_context() -> EphemeralDataContext:
+    """Return an empty in-memory context without telemetry and progress bars."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    # Imported late: it takes seconds, and most of what imports this module only wants the plain values.
+    import great_expectations as gx  # noqa: PLC0415
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return context
+
+
+def _batch_definition(context: EphemeralDataContext, name: str, engine: Engine) -> BatchDefinition:
+    if engine == "pandas":
+        source = context.data_sources.add_or_update_pandas(engine)
+    else:
+        # Caching the batch would cost more memory than its two or three scans cost time.
+        source = context.data_sources.add_or_update_spark(engine, persist=False)
+    return source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+
+
+def _run(
+    definition: ValidationDefinition,
+    frame: Any,  # noqa: ANN401
+    result_format: Literal["BOOLEAN_ONLY", "SUMMARY"],
+) -> dict[str, Any]:
+    return definition.run(batch_parameters={"dataframe": frame}, result_format=result_format).to_json_dict()
+
+
+def _definition(
+    context: EphemeralDataContext, batch: BatchDefinition, name: str, expectations: Iterable[tuple[int, Expectation]]
+) -> ValidationDefinition:
+    from great_expectations import ExpectationSuite, ValidationDefinition  # noqa: PLC0415
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: PLC0415
+
+    suite = ExpectationSuite(name=name)
+    for position, expectation in expectations:
+        configuration = ExpectationConfiguration(**expectation, meta={"position": position})
+        suite.add_expectation_configuration(configuration)
+    suite = context.suites.add_or_update(suite)
+    definition = ValidationDefinition(name=name, data=batch, suite=suite)
+    return context.validation_definitions.add_or_update(definition)
+
+
+def _position(result: Mapping[str, Any]) -> int:
+    return result["expectation_config"]["meta"]["position"]
+
+
+def _outcome(result: Mapping[str, Any]) -> Outcome:
+    configuration, found = result["expectation_config"], result["result"]
+    kwargs = {key: value for key, value in configuration["kwargs"].items() if key != "batch_id"}
+    share = found.get("unexpected_percent")
+    samples = found.get("partial_unexpected_list") or ([found["observed_value"]] if "observed_value" in found else [])
+    return Outcome(
+        expectation=configuration["type"],
+        kwargs=kwargs,
+        success=result["success"],
+        failing_rows=found.get("unexpected_count"),
+        share=None if share is None else share / 100,
+        samples=tuple(samples[:SAMPLES]),
+        error=None if result["success"] else _error(result["exception_info"]),
+    )
+
+
+def _error(exception_info: Mapping[str, Any]) -> str | None:
+    """Return the message of what kept an expectation from being evaluated, None when it was evaluated."""
+    # One exception is given flat, those of metrics nested under the metric's id.
+    for info in (exception_info, *exception_info.values()):
+        if isinstance(info, Mapping) and info.get("raised_exception"):
+            return str(info["exception_message"]).strip().splitlines()[0]
+    return None
