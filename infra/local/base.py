@@ -4,7 +4,6 @@ Everything else here is plain functions `handle(method, path, headers, body, que
 that the base can be changed. The contract tests in `tests/infra/local` name every private part that is relied on.
 """
 
-import json
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,8 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+
+import orjson
 
 VERSION = "1.5.33"
 # Only these answer: others would start listeners of their own (SFTP, databases, Kubernetes) on every interface.
@@ -68,13 +69,20 @@ def handlers(app: ModuleType) -> dict[str, Handler]:
     return app.SERVICE_HANDLERS
 
 
-def saver(app: ModuleType, service: str, key: str) -> Callable[[], None]:
+def glue_entry(app: ModuleType) -> Callable[..., Response]:
+    """Return the base's Glue handler as a plain function, which its own handler runs in a thread per call."""
+    return app._get_module("glue")._handle_request_sync
+
+
+def saver(app: ModuleType, service: str) -> Callable[[], None]:
     """Return a function that writes the state of one service to its file, whole or not at all.
 
-    `key` names the file, as the base names it; it is read when the base starts.
+    The base reads the file when it starts. A process that is killed loses nothing; a machine that loses its power may.
     """
     persistence = import_module("ministack.core.persistence")
-    module = app._get_module(app.SERVICE_REGISTRY[service]["module"])
+    config = app.SERVICE_REGISTRY[service]
+    key = config.get("state_key", config["module"])
+    module = app._get_module(config["module"])
     path = Path(persistence.STATE_DIR) / f"{key}.json"
     lock = threading.Lock()
 
@@ -82,7 +90,7 @@ def saver(app: ModuleType, service: str, key: str) -> Callable[[], None]:
         with lock:
             state = {"__ministack_format__": persistence._state_format_version(key), "payload": module.get_state()}
             part = path.with_suffix(".part")
-            part.write_text(json.dumps(state, default=persistence._json_default))
+            part.write_bytes(orjson.dumps(state, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
             part.replace(path)
 
     return save

@@ -13,19 +13,8 @@ from urllib.parse import parse_qs
 from infra.local import base
 from infra.local.base import Handler, Response
 
-# Service name in the base's table of handlers → key of its state file.
-DURABLE = {
-    "athena": "athena",
-    "dynamodb": "dynamodb",
-    "events": "eventbridge",
-    "firehose": "firehose",
-    "glue": "glue",
-    "iam": "iam",
-    "kinesis": "kinesis",
-    "s3": "s3",
-    "sns": "sns",
-    "ssm": "ssm",
-}
+# Glue is not among them: its handler saves under its own lock.
+DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "kinesis", "s3", "sns", "ssm")
 READS = re.compile(r"^(Get|BatchGet|List|Describe|Search|Query|Scan|Head|Simulate|SubscribeToShard)")
 # Data, not definitions: writing the whole state for each of these would cost more than the call.
 PASSING_DATA = frozenset({"PutRecord", "PutRecords", "PutRecordBatch", "Publish", "PublishBatch", "PutEvents"})
@@ -53,9 +42,8 @@ def changes(service: str, method: str, path: str, name: str) -> bool:
 
 def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
     """Wrap the handlers whose state lives in memory, so that each answers after its state is saved."""
-    for service, key in DURABLE.items():
-        if service in handlers:
-            handlers[service] = _saving(handlers[service], service, base.saver(app, service, key))
+    for service in DURABLE:
+        handlers[service] = _saving(handlers[service], service, base.saver(app, service))
 
 
 def _saving(handler: Handler, service: str, save: Callable[[], None]) -> Handler:

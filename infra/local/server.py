@@ -12,20 +12,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, glue, persistence
+from infra.local import base, firehose, glue, persistence
 
 SERVICE_KEY = "trafficlake-service"
-# Trino asks Glue with this key: see infra/local/glue_projection.py.
-TRINO_KEY = "trafficlake-trino"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEALTH_PATH = "/_trafficlake/health"
 
@@ -78,9 +76,12 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     os.environ.update(own_environment(url))
     app = base.load(state_dir, port)
     handlers = base.handlers(app)
-    handlers["glue"] = glue.handler(handlers["glue"])
-    close_athena = _plug_in_athena(handlers, state_dir, url) if with_athena else None
     persistence.make_durable(app, handlers)
+    objects = boto3.client("s3")
+    handlers["glue"] = glue.handler(
+        base.glue_entry(app), base.saver(app, "glue"), partial(_read, objects), partial(_prefixes, objects)
+    )
+    close_athena = _plug_in_athena(handlers, state_dir, url) if with_athena else None
 
     activity = Activity()
     config = Config()
@@ -102,13 +103,13 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     _wait_until_open(port, thread, started_within_s)
 
     stop_delivery = threading.Event()
-    delivery = _start_delivery(stop_delivery, url)
+    delivery = threading.Thread(target=firehose.run, args=(stop_delivery, url), name="firehose", daemon=True)
+    delivery.start()
 
     def stop() -> None:
         # Delivery ends first: what it still holds is written through the server.
         stop_delivery.set()
-        if delivery:
-            delivery.join(timeout=60)
+        delivery.join(timeout=60)
         if close_athena:
             close_athena()
         loop.call_soon_threadsafe(ended.set)
@@ -117,14 +118,15 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     return Server(url, activity, stop)
 
 
-def _start_delivery(stop: threading.Event, url: str) -> threading.Thread | None:
-    if not find_spec("infra.local.firehose"):
-        return None
-    thread = threading.Thread(
-        target=import_module("infra.local.firehose").run, args=(stop, url), name="firehose", daemon=True
-    )
-    thread.start()
-    return thread
+def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type
+    bucket, key = address.removeprefix("s3://").split("/", 1)
+    return objects.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def _prefixes(objects: Any, address: str) -> list[str]:  # noqa: ANN401
+    bucket, prefix = address.removeprefix("s3://").split("/", 1)
+    pages = objects.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [f"s3://{bucket}/{entry['Prefix']}" for page in pages for entry in page.get("CommonPrefixes", [])]
 
 
 def _plug_in_athena(handlers: dict[str, base.Handler], state_dir: Path, url: str) -> Callable[[], None]:
