@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from ingestion.errors import UnusableFileError
-from ingestion.formats.tabular import folder, number, raw_rows, rows
+from ingestion.tabular import folder, number, raw_rows, rows
 
 TIME_ZONE = "America/Los_Angeles"
 START = datetime(2012, 3, 1)

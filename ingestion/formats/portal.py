@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from ingestion.formats.tabular import folder, number, rows
+from ingestion.tabular import folder, number, rows
 
 TIME_ZONE = "America/Los_Angeles"
 INTERVAL_S = 20

@@ -1,4 +1,4 @@
-"""Reading the CSV files of public data sets, with one clear sentence where a file is not what it should be."""
+"""Reading CSV files, with one clear sentence where a file is not what it should be."""
 
 import csv
 import math
@@ -22,18 +22,24 @@ def folder(path: str, what: str, *files: str) -> Path:
 def raw_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Return (line number, cells) of a CSV file's rows, blank ones left out.
 
-    Raises UnusableFileError when the file cannot be read, is not UTF-8 text or is no CSV.
+    A byte order mark is skipped, lines may end in any way. Raises UnusableFileError when the file cannot be read,
+    is not UTF-8 text or is no CSV.
     """
+    reader = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            # strict: otherwise a quote that is never closed swallows the rest of the file without a word
+            reader = csv.reader(file, strict=True)
             for row in reader:
+                if any("\0" in cell for cell in row):
+                    raise UnusableFileError(f"{path} is not a text file.")
                 if row:
                     yield reader.line_num, row
     except UnicodeDecodeError as error:
         raise UnusableFileError(f"{path} is not UTF-8 text.") from error
     except csv.Error as error:
-        raise UnusableFileError(f"{path} is not a CSV file: {error}.") from error
+        line = reader.line_num if reader else 1
+        raise UnusableFileError(f"{path} is not a CSV file: line {line}: {error}.") from error
     except OSError as error:
         raise UnusableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
