@@ -1,0 +1,285 @@
+"""Curate the readings of some arrival hours: validate, deduplicate, merge, audit on a branch, publish.
+
+A run is a function of its arrival hours alone, in steps that can each be repeated: whatever was done before, in
+whatever order, and wherever an earlier run was killed, running these hours again ends in the same tables.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from glue_jobs import deduplication, landing, rejections
+from glue_jobs.arguments import hours_between, job_arguments, utc_hour
+from glue_jobs.hours import distinct_hours, timestamp, within
+from glue_jobs.parsing import parse, valid
+from glue_jobs.session import CATALOG, spark_session
+from glue_jobs.tables import ensure_table, in_table_order, qualified
+from ingestion.contract.spark import table_schema
+
+READINGS = "curated.readings"
+REJECTED = "curated.rejected_readings"
+LANDED_KEYS = "curated.landed_keys"
+PENDING = "curated.pending_hours"
+PROCESSED = "curated.processed_objects"
+TABLES = (READINGS, REJECTED, LANDED_KEYS, PENDING, PROCESSED)
+
+
+@dataclass(frozen=True)
+class CurateCounts:
+    """What became of the rows of a batch: `landed = curated + duplicates + rejected`.
+
+    `conversion_errors` are records that never landed as rows; they are in `rejected_readings` too.
+    """
+
+    landed: int
+    curated: int
+    duplicates: int
+    rejected: int
+    conversion_errors: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The arrival hours `[start, end)` (naive UTC) of one run and how to read them."""
+
+    spark: SparkSession
+    raw_bucket: str
+    start: datetime
+    end: datetime
+    buffering_interval_s: int = 300
+
+    @cached_property
+    def objects(self) -> list[landing.LandingObject]:
+        """The landing objects of these hours, listed once: what lands later is for the next run."""
+        return landing.list_objects(self.raw_bucket, hours_between(self.start, self.end))
+
+    @cached_property
+    def parsed(self) -> DataFrame:
+        """All landed rows of these hours, as `parsing.parse` gives them."""
+        return parse(landing.read_readings(self.spark, self._of_kind("readings")), self.buffering_interval_s)
+
+    @cached_property
+    def unconverted(self) -> DataFrame:
+        """Records of these hours that did not convert, in the columns of `curated.rejected_readings`."""
+        return rejections.unconverted(landing.read_delivery_errors(self.spark, self._of_kind("errors")))
+
+    @property
+    def branch(self) -> str:
+        """Name of the audit branch of these hours."""
+        return f"audit_{self.start:%Y%m%dT%H}_{self.end:%Y%m%dT%H}"
+
+    def arrived(self, table: str = "") -> str:
+        """Return the SQL condition on `arrival_hour` that holds for rows of this batch."""
+        hour = f"{table}.arrival_hour" if table else "arrival_hour"
+        return f"{hour} >= {timestamp(self.start)} AND {hour} < {timestamp(self.end)}"
+
+    def _of_kind(self, kind: str) -> list[landing.LandingObject]:
+        return [each for each in self.objects if each.kind == kind]
+
+
+Step = Callable[[Batch], None]
+
+
+def create_tables(batch: Batch) -> None:
+    """Create or widen the tables of this job."""
+    for name in TABLES:
+        ensure_table(batch.spark, name)
+
+
+def keep_rejected(batch: Batch) -> None:
+    """Keep what is refused; rows of an object never change, so one that is there stays as it is."""
+    refused = rejections.refused(batch.parsed).unionByName(batch.unconverted)
+    refused.createOrReplaceTempView("refused")
+    batch.spark.sql(f"""
+        MERGE INTO {qualified(REJECTED)} AS kept USING refused AS new
+        ON kept.source_file = new.source_file AND kept.source_row = new.source_row
+            AND {batch.arrived("kept")}
+        WHEN NOT MATCHED THEN INSERT *""")
+
+
+def keep_landed_keys(batch: Batch) -> None:
+    """Write the key of every valid landed row, in place of what these arrival hours held."""
+    keys = valid(batch.parsed).select(table_schema(LANDED_KEYS).names)
+    keys.writeTo(qualified(LANDED_KEYS)).overwrite(F.expr(batch.arrived()))
+
+
+def announce(batch: Batch) -> None:
+    """Note the hours that this batch will change before it does, so that a crash cannot hide them."""
+    hours = [("event", hour) for hour in touched_hours(batch)]
+    arrivals = {each.arrival_hour for each in batch.objects} | set(superseded_hours(batch))
+    hours += [("arrival", hour) for hour in sorted(arrivals)]
+    if hours:
+        pending = batch.spark.createDataFrame(hours, table_schema(PENDING))
+        pending.coalesce(1).writeTo(qualified(PENDING)).append()
+
+
+def branch_off(batch: Batch) -> None:
+    """Start the audit branch at what is published; a branch that a failed run left is replaced."""
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} CREATE OR REPLACE BRANCH {batch.branch}")
+
+
+def merge(batch: Batch) -> None:
+    """Write the batch's readings to the audit branch: append what is new, replace what arrived earlier."""
+    fresh, changed = _fresh(batch), _changed(batch)
+    target = f"{qualified(READINGS)}.branch_{batch.branch}"
+    if changed is None:
+        in_table_order(fresh, READINGS).writeTo(target).append()
+        return
+    changed = changed.persist()
+    try:
+        added = changed.where(F.col("superseded_hour").isNull())
+        in_table_order(fresh.unionByName(added.drop("superseded_hour")), READINGS).writeTo(target).append()
+        replaced = changed.where(F.col("superseded_hour").isNotNull())
+        if not replaced.isEmpty():
+            _replace(batch, replaced, target)
+    finally:
+        changed.unpersist()
+
+
+def audit(batch: Batch) -> None:
+    """Hold the touched hours of the branch against the contract.
+
+    Raises quality.results.ExpectationsFailedError; the branch then stays for inspection and main is as before.
+    """
+    from quality.curated import validate  # Great Expectations takes seconds to import  # noqa: PLC0415
+
+    hours = touched_hours(batch)
+    if hours:
+        validate(_on_branch(batch).where(within("ts", hours)))
+
+
+def publish(batch: Batch) -> None:
+    """Make the audited branch what analysts see, and drop its name."""
+    batch.spark.sql(f"CALL {CATALOG}.system.fast_forward('{READINGS}', 'main', '{batch.branch}')").collect()
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {batch.branch}")
+
+
+def note_processed(batch: Batch) -> None:
+    """Remember which objects were curated: an hour with others is processed again."""
+    if not batch.objects:
+        return
+    rows = [(each.path, each.kind, each.arrival_hour, each.etag) for each in batch.objects]
+    batch.spark.createDataFrame(rows, table_schema(PROCESSED)).coalesce(1).createOrReplaceTempView("processed")
+    batch.spark.sql(f"""
+        MERGE INTO {qualified(PROCESSED)} AS known USING processed AS new ON known.object_path = new.object_path
+        WHEN MATCHED AND known.etag <> new.etag THEN UPDATE SET *
+        WHEN NOT MATCHED THEN INSERT *""")
+
+
+STEPS: tuple[Step, ...] = (
+    create_tables,
+    keep_rejected,
+    keep_landed_keys,
+    announce,
+    branch_off,
+    merge,
+    audit,
+    publish,
+    note_processed,
+)
+
+
+def run(batch: Batch) -> CurateCounts:
+    """Run all steps on a batch and return its counts.
+
+    Raises quality.results.ExpectationsFailedError when the audit fails.
+    """
+    for step in STEPS:
+        step(batch)
+    return counts(batch)
+
+
+def counts(batch: Batch) -> CurateCounts:
+    """Count a curated batch, each term in its own table."""
+    spark = batch.spark
+    in_batch = F.expr(batch.arrived())
+    kinds = spark.table(qualified(REJECTED)).where(in_batch).groupBy("source_kind").count()
+    refused = {row["source_kind"]: row["count"] for row in kinds.collect()}
+    accepted = spark.table(qualified(LANDED_KEYS)).where(in_batch).count()
+    published = spark.table(qualified(READINGS)).where(within("ts", touched_hours(batch))).where(in_batch).count()
+    return CurateCounts(
+        landed=accepted + refused.get("landing", 0),
+        curated=published,
+        duplicates=accepted - published,
+        rejected=refused.get("landing", 0),
+        conversion_errors=refused.get("delivery_error", 0),
+    )
+
+
+def touched_hours(batch: Batch) -> list[datetime]:
+    """Return the event hours of the batch's valid rows, read from the keys that were kept."""
+    return distinct_hours(batch.spark.table(qualified(LANDED_KEYS)).where(batch.arrived()), "ts")
+
+
+def superseded_hours(batch: Batch) -> list[datetime]:
+    """Return the arrival hours of published readings that this batch replaces."""
+    changed = _changed(batch)
+    if changed is None:
+        return []
+    replaced = changed.where(F.col("superseded_hour").isNotNull())
+    return distinct_hours(replaced, "superseded_hour")
+
+
+def _populated_hours(batch: Batch) -> list[datetime]:
+    """Return the touched hours that already have published readings, from the table's metadata."""
+    hours = touched_hours(batch)
+    if not hours:
+        return []
+    files = batch.spark.table(f"{qualified(READINGS)}.files")
+    hour = F.timestamp_seconds(F.col("partition.ts_hour").cast("long") * 3600).cast("timestamp_ntz").alias("hour")
+    return distinct_hours(files.select(hour).where(within("hour", hours)), "hour")
+
+
+def _fresh(batch: Batch) -> DataFrame:
+    """Return the batch's readings of hours that have none yet: nothing to compare them with."""
+    readings = valid(batch.parsed).where(~within("ts", _populated_hours(batch)))
+    return deduplication.winners(readings)
+
+
+def _changed(batch: Batch) -> DataFrame | None:
+    """Return what the batch changes in hours that have readings already; None where there is no such hour."""
+    hours = _populated_hours(batch)
+    if not hours:
+        return None
+    readings = deduplication.winners(valid(batch.parsed).where(within("ts", hours)))
+    return deduplication.changes(readings, batch.spark.table(qualified(READINGS)).where(within("ts", hours)))
+
+
+def _replace(batch: Batch, replaced: DataFrame, target: str) -> None:
+    """Replace readings by later arrivals; the hours in the condition keep all other files untouched."""
+    hours = " OR ".join(
+        f"(old.ts >= {timestamp(hour)} AND old.ts < {timestamp(hour)} + INTERVAL 1 HOUR)"
+        for hour in distinct_hours(replaced, "ts")
+    )
+    replaced.drop("superseded_hour").createOrReplaceTempView("replaced")
+    batch.spark.sql(f"""
+        MERGE INTO {target} AS old USING replaced AS new
+        ON old.sensor_id = new.sensor_id AND old.ts = new.ts AND ({hours})
+        WHEN MATCHED THEN UPDATE SET *""")
+
+
+def _on_branch(batch: Batch) -> DataFrame:
+    return batch.spark.read.option("branch", batch.branch).table(qualified(READINGS))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the job with Glue's arguments and print its counts as JSON."""
+    given = job_arguments(argv, ("from", "to", "raw_bucket", "lake_bucket"), {"buffering_interval_s": "300"})
+    batch = Batch(
+        spark=spark_session("curate_readings", given["lake_bucket"]),
+        raw_bucket=given["raw_bucket"],
+        start=utc_hour(given["from"]),
+        end=utc_hour(given["to"]),
+        buffering_interval_s=int(given["buffering_interval_s"]),
+    )
+    sys.stdout.write(json.dumps(asdict(run(batch))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

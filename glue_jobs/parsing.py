@@ -1,0 +1,148 @@
+"""From landed rows to readings, by the contract: each row gets its typed values, its flags and why it is refused.
+
+Nothing is dropped here: one row in, one row out.
+"""
+
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from glue_jobs import timestamps
+from glue_jobs.landing import PLACE, SOURCE_ROW
+from ingestion.contract.model import Column as ContractColumn
+from ingestion.contract.model import Contract, load
+from ingestion.contract.spark import curated_schema, landing_schema
+
+KMH_PER_MPH = 1.609344
+# How far received_at may lie from its object's own time: Firehose buffers minutes, a broken clock is off by more.
+PLAUSIBLE_S = 3600
+PLACE_NAMES = [*PLACE.names, SOURCE_ROW.name]
+
+
+def parse(landed: DataFrame, buffering_interval_s: int) -> DataFrame:
+    """Return one row per landed row: curated columns, `file_rank`, `original` and `reasons` (empty where it is valid).
+
+    `landed` is a frame of `landing.read_readings`. `arrived_at` is received_at where that lies within an hour of the
+    object's own time, else the last moment at which a delivery stream with this buffering took it. `original` is the
+    JSON text of what was sent. A blank time or unit counts as not sent.
+    """
+    return _judged(_with_arrival(_with_values(landed), buffering_interval_s))
+
+
+def valid(parsed: DataFrame) -> DataFrame:
+    """Keep the rows that no reason refuses, as curated columns and `file_rank`."""
+    return parsed.where(F.size("reasons") == 0).drop("reasons", "original")
+
+
+def _with_values(landed: DataFrame) -> DataFrame:
+    """Give each contract column its value in the contract's unit; beside it `_sent_ts`, `_zoned` and `_sent_speed`."""
+    contract = load("readings")
+    speed, sent_ts = _as_sent(contract.column("speed_kmh")), _not_blank(_as_sent(contract.column("ts")))
+    unit = F.lower(_not_blank(_as_sent(contract.column("speed_unit"))))
+    values = {column.name: _as_sent(column) for column in contract.columns if not column.derived} | {
+        "ts": timestamps.parsed(sent_ts),
+        "received_at": timestamps.parsed(_as_sent(contract.column("received_at"))),
+        "speed_unit": unit,
+        "speed_kmh": F.when(unit == "mph", speed * KMH_PER_MPH).when(_is_allowed(contract, unit), speed),
+    }
+    return landed.select(
+        *(value.alias(name) for name, value in values.items()),
+        *PLACE_NAMES,
+        sent_ts.alias("_sent_ts"),
+        timestamps.has_zone(sent_ts).alias("_zoned"),
+        speed.alias("_sent_speed"),
+        F.to_json(F.struct(*landing_schema().names)).alias("original"),
+    )
+
+
+def _with_arrival(valued: DataFrame, buffering_interval_s: int) -> DataFrame:
+    """Add `arrived_at`, and let the time of arrival stand for a time that was not sent."""
+    apart = F.abs(F.expr("timestampdiff(SECOND, object_time, received_at)"))
+    timed = valued.withColumn("_received", F.when(apart <= PLAUSIBLE_S, F.col("received_at")))
+    buffered = F.expr(f"timestampadd(SECOND, {int(buffering_interval_s)}, object_time)")
+    # Rows of one object must differ in time, or all but one of a sensor's readings would be duplicates.
+    in_object = F.expr("timestampadd(MICROSECOND, source_row, object_time)")
+    arrival = F.when(F.col("_sent_ts").isNull(), F.coalesce("_received", in_object)).otherwise(F.col("ts"))
+    return timed.withColumns({"arrived_at": F.coalesce("_received", buffered), "ts": arrival})
+
+
+def _judged(timed: DataFrame) -> DataFrame:
+    """Turn the values into the curated columns, with flags and reasons."""
+    contract = load("readings")
+    flags = _names_where(sample_flags(contract))
+    columns = [
+        (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
+        for field in curated_schema()
+    ]
+    return timed.select(*columns, "file_rank", "original", _names_where(rejections(contract)).alias("reasons"))
+
+
+def rejections(contract: Contract) -> dict[str, Column]:
+    """Return the condition of each reason to refuse a landed row, in the contract's order."""
+    count, occupancy = F.col("vehicle_count"), F.col("occupancy_pct")
+    ahead = contract.column("ts").maximum_ahead_of_arrival_minutes
+    earliest = str(contract.column("ts").minimum).removesuffix("Z")
+    conditions = {
+        "sensor_id_missing": F.coalesce(F.trim("sensor_id") == "", F.lit(True)),
+        "timestamp_unreadable": F.col("ts").isNull(),
+        "timestamp_before_2000": F.expr(f"ts < TIMESTAMP_NTZ '{earliest}'"),
+        "timestamp_in_future": F.expr(f"ts > timestampadd(MINUTE, {ahead}, arrived_at)"),
+        "vehicle_count_not_whole": count != F.floor(count),
+        "speed_unit_unknown": ~_is_allowed(contract, F.col("speed_unit")),
+        "no_measurement": count.isNull() & F.col("_sent_speed").isNull() & occupancy.isNull(),
+    }
+    for column in contract.columns:
+        if column.on_violation == "reject" and not column.enum:
+            conditions[f"{column.name}_out_of_range"] = _outside(column)
+    if "sensor_id_too_long" in contract.reason_names:
+        conditions["sensor_id_too_long"] = F.length("sensor_id") > contract.column("sensor_id").max_length
+    return {name: conditions[name] for name in contract.reason_names if name != "conversion_error"}
+
+
+def sample_flags(contract: Contract) -> dict[str, Column]:
+    """Return the condition of each flag that follows from the reading alone, in the contract's order."""
+    count, speed, occupancy = F.col("vehicle_count"), F.col("speed_kmh"), F.col("occupancy_pct")
+    status = F.lower(_not_blank(F.col("device_status")))
+    informative = [_outside(column) for column in contract.columns if column.on_violation == "flag"]
+    conditions = {
+        "timestamp_without_zone": ~F.col("_zoned"),
+        "timestamp_from_arrival": F.col("_sent_ts").isNull(),
+        "occupancy_above_95_pct": occupancy > 95,
+        "speed_above_160_kmh": speed > 160,
+        "speed_below_8_kmh": speed < 8,
+        "speed_zero_with_count": (speed == 0) & (count > 0),
+        "speed_without_count": (speed > 0) & (count == 0),
+        "occupancy_without_count": (occupancy > 0) & (count == 0),
+        "device_status_not_ok": ~status.isin(*contract.column("device_status").ok_values),
+        "reported_value_out_of_range": reduce(or_, informative),
+    }
+    return {flag.name: conditions[flag.name] for flag in contract.flags if flag.scope == "sample"}
+
+
+def _as_sent(column: ContractColumn) -> Column:
+    """Return what was sent for a column, under whichever of its names."""
+    return F.coalesce(*(F.col(name) for name in column.landing_names))
+
+
+def _not_blank(text: Column) -> Column:
+    return F.when(F.trim(text) != "", F.trim(text))
+
+
+def _is_allowed(contract: Contract, unit: Column) -> Column:
+    return unit.isNull() | unit.isin(*contract.column("speed_unit").enum)
+
+
+def _outside(column: ContractColumn) -> Column:
+    """Return whether a value lies outside its range; false for none. NaN is outside of any range with a maximum."""
+    value = F.col(column.name)
+    bounds = [value < column.minimum] if column.minimum is not None else []
+    bounds += [value > column.maximum] if column.maximum is not None else []
+    bounds += [value <= column.exclusive_minimum] if column.exclusive_minimum is not None else []
+    return F.coalesce(reduce(or_, bounds), F.lit(False))
+
+
+def _names_where(conditions: dict[str, Column]) -> Column:
+    """Return the names whose condition holds, in order."""
+    return F.array_compact(F.array(*(F.when(condition, F.lit(name)) for name, condition in conditions.items())))
