@@ -139,5 +139,5 @@ def test_each_fault_has_its_share_of_the_sensors(sensors):
 
 @pytest.mark.parametrize(("sensors", "interval_s"), [(0, 60), (10, 7), (10, 600)])
 def test_an_impossible_city_is_refused(sensors, interval_s):
-    with pytest.raises(ValueError, match="sensor|interval"):
+    with pytest.raises(ValueError, match=r"sensor|interval"):
         city(sensors, 1, interval_s=interval_s)
