@@ -1,0 +1,3 @@
+select *
+from {{ ref('stg_reference__sensors') }}
+where is_current
