@@ -5,15 +5,13 @@ from __future__ import annotations
 import mimetypes
 import tempfile
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 
 from quality.results import ValidationResult
 from quality.suites import new_context
-
-PREFIX = "quality/"
 
 
 def build(results: Iterable[ValidationResult], folder: Path, run_time: datetime) -> Path:
@@ -46,17 +44,17 @@ def build(results: Iterable[ValidationResult], folder: Path, run_time: datetime)
     return folder / "index.html"
 
 
-def publish(results: Iterable[ValidationResult], bucket: str, run_time: datetime) -> str:
-    """Build the site of a run, copy it to `s3://<bucket>/quality/` and return the address of its index page.
+def publish(results: Iterable[ValidationResult], bucket: str, prefix: str) -> str:
+    """Build the site of these results, copy it to `s3://<bucket>/<prefix>` and return the address of its index page.
 
-    The pages of earlier runs stay; the index lists the suites of this run.
+    The pages of earlier runs stay; the index shows the latest.
     """
     with tempfile.TemporaryDirectory() as folder:
-        build(results, Path(folder), run_time)
+        build(results, Path(folder), datetime.now(UTC))
         s3 = boto3.client("s3")
         for page in sorted(Path(folder).rglob("*")):
             if page.is_file():
                 kind = mimetypes.guess_type(page.name)[0] or "application/octet-stream"
-                key = PREFIX + page.relative_to(folder).as_posix()
+                key = prefix + page.relative_to(folder).as_posix()
                 s3.upload_file(str(page), bucket, key, ExtraArgs={"ContentType": kind})
-    return f"s3://{bucket}/{PREFIX}index.html"
+    return f"s3://{bucket}/{prefix}index.html"

@@ -138,6 +138,6 @@ def test_data_docs_show_each_suite_of_the_run(tmp_path):
 def test_only_touched_hours_and_days_are_read():
     sql = marts.queries([datetime(2026, 3, 2, 16)], [datetime(2026, 3, 2, 17)], "marts")
     assert set(sql) == set(marts.SUITES)
-    assert "timestamp '2026-03-02 15:00:00'" in sql["congestion_hourly"]
+    assert "timestamp '2026-03-02 14:00:00'" in sql["congestion_hourly"]
     assert "select distinct local_date from marts.zone_congestion_hourly" in sql["zone_congestion_daily"]
     assert "arrival_hour < timestamp '2026-03-02 18:00:00'" in sql["reconciliation_hourly"]

@@ -1,0 +1,89 @@
+"""The steps of the hourly run, once, as plain data: the CDK app turns them into Step Functions, the command runs them.
+
+Arguments are templates over the names in `PARAMETERS`. `retries` is what a scheduler may do by itself; the command
+does not repeat a step, because the person at it sees the message and every step is safe to run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+PARAMETERS = ("from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s")
+DBT_COMMAND = ("dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `target` is a module of `glue_jobs`, the dbt command's verb, or `module:function` for Python.
+
+    `per_range` steps run once for every contiguous range of arrival hours, the others once.
+    """
+
+    name: str
+    kind: Literal["glue_job", "dbt", "python"]
+    target: str
+    description: str
+    how_to_go_on: str
+    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    per_range: bool = False
+    retries: int = 0
+
+
+STEPS = (
+    Step(
+        name="curate",
+        kind="glue_job",
+        target="curate_readings",
+        description="landed readings become curated, duplicate or rejected; audited on a branch, then published",
+        how_to_go_on="The hours that were not curated are still to do: mend the cause and run again.",
+        arguments=MappingProxyType(
+            {
+                "from": "{from_hour}",
+                "to": "{to_hour}",
+                "raw_bucket": "{raw_bucket}",
+                "lake_bucket": "{lake_bucket}",
+                "docs_bucket": "{docs_bucket}",
+                "buffering_interval_s": "{buffering_interval_s}",
+            }
+        ),
+        per_range=True,
+        retries=1,
+    ),
+    Step(
+        name="roll up",
+        kind="glue_job",
+        target="rollup_5min",
+        description="curated readings of the pending hours become 5-minute values per sensor",
+        how_to_go_on="Readings are curated and their hours noted as pending: run again, it goes on with the roll-up.",
+        arguments=MappingProxyType({"lake_bucket": "{lake_bucket}"}),
+        retries=1,
+    ),
+    Step(
+        name="dbt build",
+        kind="dbt",
+        target="build",
+        description="the pending hours of the congestion and reconciliation marts are computed and tested in Athena",
+        how_to_go_on="The 5-minute values are written and their hours still pending: mend the model or the data that "
+        "the message names and run again.",
+        retries=1,
+    ),
+    Step(
+        name="expectations",
+        kind="python",
+        target="infra.runners.python_steps:expectations",
+        description="what the marts promise is checked on the rows that this run touched",
+        how_to_go_on="The marts hold the figures that failed and the run is not marked as published: mend the cause "
+        "and run again, the same hours are computed anew.",
+    ),
+    Step(
+        name="publish",
+        kind="python",
+        target="infra.runners.python_steps:publish",
+        description="the hours of this run stop being pending",
+        how_to_go_on="Everything is computed and checked: run again to finish.",
+        retries=2,
+    ),
+)

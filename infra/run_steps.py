@@ -1,0 +1,184 @@
+"""Runs the steps of `infra.pipeline` on whatever AWS endpoint the environment names.
+
+A run may be killed at any point, and the next one ends in the same tables, because of who writes what when:
+
+1. curate (each range of arrival hours): rejected rows and landed keys are written idempotently; then the hours that
+   the batch will change go to `curated.pending_hours`; only then do readings move, by one fast-forward; last, the
+   objects are noted in `curated.processed_objects`. Killed before the note: the next plan finds these objects again
+   and repeats the range. Killed after it: the hours are pending, and that is what the steps below work from.
+2. roll up and dbt recompute every pending hour from its inputs and replace it. They only read `pending_hours`, so
+   whatever is unfinished is simply computed again.
+3. expectations only read.
+4. publish removes the pending rows that were there before step 2 began, in one commit. Killed before it: the same hours
+   are recomputed to equal rows. Rows that anyone added meanwhile are in other data files and stay for the next run.
+
+So a run starts when landing objects are new or hours are pending, and two runs never overlap (`infra.runners.lock`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from glue_jobs.session import spark_session
+from infra.pipeline import STEPS, Step
+from infra.runners import lock, pending, planning, record
+from infra.runners.dbt_step import DbtFailedError, dbt_build
+from infra.runners.events import Event, OnEvent, Range, RunReport, StepFailedError, StepReport
+from infra.runners.glue_step import run_job
+from infra.runners.python_steps import RunContext
+from infra.settings import CitySettings, settings
+from ingestion.iceberg_catalog import open_catalog
+from quality import suites
+from quality.results import ExpectationsFailedError, Verdict, verdict
+
+MAX_CAUSE_LINES = 3
+
+
+def run(
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    on_event: OnEvent,
+    lock_file: Path,
+    city: CitySettings | None = None,
+) -> RunReport:
+    """Curate the arrival hours of `[start, end)`, by default those with new objects, and bring the marts up to date.
+
+    Times are naive UTC. Raises StepFailedError at the first step that fails; the record of the run is written before.
+    """
+    city = city or settings()
+    with lock.exclusive(lock_file, lambda reason: on_event(Event("waiting", message=reason))) as descriptor:
+        suites.warm_up()
+        report = RunReport(started=datetime.now(UTC))
+        began = time.monotonic()
+        try:
+            _run_steps(report, _Runner(city, on_event, lock_file, descriptor), start, end)
+        finally:
+            report.seconds = time.monotonic() - began
+            if report.outcome != "nothing to do":
+                report.record = record.write(report, city.lake_bucket)
+        return report
+
+
+class _Runner:
+    """How each kind of step is run; holds what steps of one run share."""
+
+    def __init__(self, city: CitySettings, on_event: OnEvent, lock_file: Path, descriptor: int) -> None:
+        self.city, self.on_event, self.lock_file, self.descriptor = city, on_event, lock_file, descriptor
+        self.catalog = open_catalog()
+        self.engine_lock: object = None
+        self.context: RunContext | None = None
+
+    def call(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
+        """Run a step and return its counts."""
+        if step.kind == "glue_job":
+            return self._glue_job(step, ranges)
+        if step.kind == "dbt":
+            log = dbt_build(self._dbt_progress(step), keep_open=(self.descriptor,))
+            return {"rows": log.done}
+        module, function = step.target.split(":")
+        return dict(getattr(importlib.import_module(module), function)(self.context))
+
+    def _glue_job(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
+        if self.engine_lock is None:
+            session = spark_session("trafficlake", self.city.lake_bucket)
+            self.engine_lock = lock.hold_by_engine(session, self.lock_file)
+        if not step.per_range:
+            return run_job(step.target, self._arguments(step, None))
+        counts: dict[str, Any] = {}
+        for done, hours in enumerate(ranges):
+            self.on_event(Event("progress", step.name, _words(hours), done=done, total=len(ranges)))
+            for name, count in run_job(step.target, self._arguments(step, hours)).items():
+                counts[name] = counts.get(name, 0) + count
+        return counts
+
+    def _arguments(self, step: Step, hours: Range | None) -> Mapping[str, str]:
+        values = {
+            "raw_bucket": self.city.raw_bucket,
+            "lake_bucket": self.city.lake_bucket,
+            "docs_bucket": self.city.docs_bucket,
+            "buffering_interval_s": str(self.city.buffering_interval_s),
+        }
+        if hours is not None:
+            values |= {"from_hour": f"{hours[0].isoformat()}Z", "to_hour": f"{hours[1].isoformat()}Z"}
+        return {name: template.format(**values) for name, template in step.arguments.items()}
+
+    def _dbt_progress(self, step: Step):  # noqa: ANN202
+        return lambda done, total, node: self.on_event(Event("progress", step.name, node, done=done, total=total))
+
+
+def _run_steps(report: RunReport, runner: _Runner, start: datetime | None, end: datetime | None) -> None:
+    curate, *downstream = STEPS
+    ranges = planning.arrival_hours_to_process(runner.city.raw_bucket, runner.catalog, start, end)
+    report.ranges = tuple(ranges)
+    runner.on_event(Event("planned", message="; ".join(map(_words, ranges)), total=len(ranges)))
+    expectations, audited = 0, 0
+    if ranges:
+        counts = _step(report, runner, curate, ranges)
+        expectations, audited = counts.get("expectations", 0), counts.get("audited_rows", 0)
+    consumed = pending.read(runner.catalog)
+    if not consumed:
+        report.outcome = "published" if ranges else "nothing to do"
+        return
+    runner.context = RunContext(runner.city, runner.catalog, consumed, validations=[])
+    for step in downstream:
+        try:
+            _step(report, runner, step, ranges)
+        finally:
+            report.docs = runner.context.docs
+            marts = verdict(runner.context.validations)
+            report.verdict = Verdict(
+                suites=marts.suites + bool(expectations),
+                expectations=marts.expectations + expectations,
+                passed=marts.passed + expectations,
+                failed=marts.failed,
+                rows=marts.rows + audited,
+            )
+    report.outcome = "published"
+
+
+def _step(report: RunReport, runner: _Runner, step: Step, ranges: list[Range]) -> dict[str, Any]:
+    runner.on_event(Event("started", step.name, step.description))
+    began = time.monotonic()
+    with _failures_of(step, report, runner):
+        counts = runner.call(step, ranges)
+    seconds = time.monotonic() - began
+    rows = counts.get("rows", counts.get("landed"))
+    report.steps.append(StepReport(step.name, seconds, rows, counts))
+    runner.on_event(Event("finished", step.name, _counts(counts), rows=rows, seconds=seconds))
+    return counts
+
+
+@contextmanager
+def _failures_of(step: Step, report: RunReport, runner: _Runner) -> Iterator[None]:
+    """Turn whatever a step raises into StepFailedError and note it in the report."""
+    try:
+        yield
+    except Exception as error:
+        cause = _cause(error)
+        report.failed_step, report.error = step.name, cause
+        if isinstance(error, ExpectationsFailedError):
+            report.verdict = verdict(error.results)
+        runner.on_event(Event("failed", step.name, cause))
+        raise StepFailedError(step.name, cause, step.how_to_go_on, report) from error
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, ExpectationsFailedError | DbtFailedError):
+        return str(error)
+    lines = [line for line in str(error).splitlines() if line.strip()][:MAX_CAUSE_LINES]
+    return f"{type(error).__name__}: {' '.join(lines)}"
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+
+
+def _words(hours: Range) -> str:
+    return f"{hours[0]:%Y-%m-%d %H:%M} to {hours[1]:%Y-%m-%d %H:%M}"

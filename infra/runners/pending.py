@@ -1,0 +1,65 @@
+"""The hours that downstream tables must compute again (`curated.pending_hours`), and how a run removes its own.
+
+The rows of a run are known by the data files that they lie in. A registry load may add rows during a run, even for
+the same hours; they lie in files of their own and stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+
+TABLE = "curated.pending_hours"
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class PendingHours:
+    """The pending hours at one moment (naive UTC starts), and the data files that list them."""
+
+    event: frozenset[datetime]
+    arrival: frozenset[datetime]
+    files: frozenset[str]
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is pending."""
+        return bool(self.event or self.arrival)
+
+
+def read(catalog: Catalog) -> PendingHours:
+    """Return what is pending now; nothing before the first run."""
+    try:
+        table = catalog.load_table(TABLE)
+    except NoSuchTableError:
+        return PendingHours(frozenset(), frozenset(), frozenset())
+    rows = table.scan().to_arrow().to_pylist()
+    hours = {kind: frozenset(row["hour_start"] for row in rows if row["kind"] == kind) for kind in ("event", "arrival")}
+    return PendingHours(hours["event"], hours["arrival"], frozenset(_data_files(table)))
+
+
+def remove(catalog: Catalog, consumed: PendingHours) -> int:
+    """Remove the rows of these files and return their number; what was added later stays. Safe to repeat."""
+    for attempt in range(1, ATTEMPTS + 1):
+        table = catalog.load_table(TABLE)
+        files = [file for path, file in _data_files(table).items() if path in consumed.files]
+        if not files:
+            return 0
+        try:
+            with table.transaction() as transaction, transaction.update_snapshot().overwrite() as update:
+                for file in files:
+                    update.delete_data_file(file)
+        except CommitFailedException:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            return sum(file.record_count for file in files)
+    return 0
+
+
+def _data_files(table: Table) -> dict[str, DataFile]:
+    return {task.file.file_path: task.file for task in table.scan().plan_files()}
