@@ -84,7 +84,7 @@ def test_the_hours_that_rest_on_a_changed_sensor_are_noted_for_recomputation(cat
             ("A", 2, 6, 55),
             ("A", 3, 0, 5),
             ("B", 2, 9, 0),
-        ]  # fmt: skip
+        ]
     ]
     catalog.load_table("curated.sensor_5min").append(
         pa.Table.from_pylist(values, schema=arrow.table_schema("curated.sensor_5min"))
