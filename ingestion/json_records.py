@@ -18,8 +18,10 @@ import base64
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import orjson
@@ -31,6 +33,7 @@ MALFORMED_DATA = "DataFormatConversion.MalformedData"
 Columns = Sequence[tuple[str, str]]
 
 _BATCH = 20_000
+_GROUP_BYTES = 1 << 20
 _WHITE_SPACE = b" \t\r\n"
 _DECIMAL = re.compile(r"[ \t\r\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?[ \t\r\n]*")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
@@ -61,16 +64,31 @@ def split_documents(payload: bytes) -> list[bytes | Malformed]:
     A blank payload is one `Malformed`, as Firehose reports it. Top-level arrays and scalars are `Malformed`
     by themselves; malformed JSON takes the rest of the payload with it.
     """
-    pieces = [piece for line in payload.replace(b"}{", b"}\n{").split(b"\n") if (piece := line.strip(_WHITE_SPACE))]
-    if not pieces:
-        return [Malformed(payload, MALFORMED_DATA, "The record was empty or contained only whitespace.")]
-    # If every piece is an object by itself, then reading on from document to document gives the same pieces.
+    pieces = _pieces(payload)
     try:
         if set(map(type, map(orjson.loads, pieces))) == {dict}:
             return pieces
     except orjson.JSONDecodeError:
         pass
     return _scan(payload)
+
+
+def convert_payloads(payloads: Sequence[bytes], columns: Columns) -> tuple[pa.Table, list[ConversionFailure]]:
+    """Return the rows of all documents in `payloads` and the failures, both in order.
+
+    The same as `split_documents` of each and then `convert`, but parsing once; the `index` of a failure is that of
+    its payload. Raises ValueError for a column type that is not supported here.
+    """
+    tables, failures = [arrow_schema(columns).empty_table()], []
+    first = size = 0
+    for end, payload in enumerate(payloads, 1):
+        size += len(payload)
+        if size >= _GROUP_BYTES or end == len(payloads):
+            table, failed = _convert_group(payloads[first:end], columns)
+            tables.append(table)
+            failures += [failure._replace(index=first + failure.index) for failure in failed]
+            first, size = end, 0
+    return pa.concat_tables(tables), failures
 
 
 def convert(documents: Sequence[bytes | Malformed], columns: Columns) -> tuple[pa.Table, list[ConversionFailure]]:
@@ -124,6 +142,32 @@ def error_line(
     )
 
 
+def _pieces(payload: bytes) -> list[bytes]:
+    """Cut a payload where documents are likely to meet; never empty.
+
+    If every piece is an object by itself, then reading on from document to document gives the same pieces.
+    """
+    if b"}{" in payload:
+        payload = payload.replace(b"}{", b"}\n{")
+    if b"\n" not in payload:
+        return [payload]
+    return [piece for line in payload.split(b"\n") if (piece := line.strip(_WHITE_SPACE))] or [payload]
+
+
+def _convert_group(payloads: Sequence[bytes], columns: Columns) -> tuple[pa.Table, list[ConversionFailure]]:
+    parts: list[list[Any]] = [_pieces(payload) for payload in payloads]
+    table, failures = convert([piece for part in parts for piece in part], columns)
+    if failures:
+        # Only a failure tells that the pieces of its payload may be wrong.
+        starts = list(accumulate(map(len, parts), initial=0))
+        for owner in {bisect_right(starts, failure.index) - 1 for failure in failures}:
+            parts[owner] = split_documents(payloads[owner])
+        table, failures = convert([piece for part in parts for piece in part], columns)
+        starts = list(accumulate(map(len, parts), initial=0))
+        failures = [failure._replace(index=bisect_right(starts, failure.index) - 1) for failure in failures]
+    return table, failures
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
@@ -146,7 +190,7 @@ def _scan(payload: bytes) -> list[bytes | Malformed]:
             position += 1
         offset += position - start
         if offset == len(payload):
-            return found
+            return found or [Malformed(payload, MALFORMED_DATA, "The record was empty or contained only whitespace.")]
         try:
             value, end = _SCANNER.raw_decode(text, position)
         except (ValueError, RecursionError) as error:

@@ -14,7 +14,6 @@ import logging
 import os
 import threading
 import time
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import firehose_base
 from infra.local.firehose_settings import Settings, backup_key, data_key, error_key, read_settings
-from ingestion.json_records import convert, error_line, split_documents
+from ingestion.json_records import convert_payloads, error_line
 
 # Where delivery keeps what it has delivered: objects are the only state of the endpoint that is on disk at once.
 STATE_BUCKET = "firehose-delivery-state"
@@ -259,16 +258,12 @@ def _targets(glue: Any, delivery: Delivery) -> list[Target]:  # noqa: ANN401
         return [*targets, Target(bucket, data_key(settings, oldest, unique), body)]
     table = glue.get_table(DatabaseName=settings.conversion.database, Name=settings.conversion.table)["Table"]
     columns = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
-    documents, first = [], []  # first[i]: index of record i's first document
-    for record in records:
-        first.append(len(documents))
-        documents += split_documents(record.data)
-    rows, failures = convert(documents, columns)
+    rows, failures = convert_payloads([record.data for record in records], columns)
     if failures:
         now = datetime.now(UTC)
         lines = []
         for failure in failures:
-            record = records[bisect_right(first, failure.index) - 1]
+            record = records[failure.index]
             arrival = datetime.fromtimestamp(record.arrival, UTC)
             lines.append(error_line(failure, arrival, now, settings.conversion.catalog, record.sequence))
         key = error_key(settings, oldest, unique, "format-conversion-failed")

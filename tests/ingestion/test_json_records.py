@@ -14,6 +14,7 @@ from ingestion.json_records import (
     Malformed,
     arrow_schema,
     convert,
+    convert_payloads,
     error_line,
     split_documents,
 )
@@ -251,3 +252,20 @@ def test_every_byte_is_in_a_row_or_in_a_failure(payload):
         raw = given_document.raw if isinstance(given_document, Malformed) else given_document
         assert failure.raw == raw
     assert all(value is None or math.isfinite(value) for value in table["vehicle_count"].to_pylist())
+
+
+@given(st.lists(payloads, max_size=5))
+def test_payloads_convert_as_their_documents_do(several):
+    found = [(owner, document) for owner, payload in enumerate(several) for document in split_documents(payload)]
+    expected, expected_failures = convert([document for _, document in found], COLUMNS)
+    table, failures = convert_payloads(several, COLUMNS)
+    assert table.to_pylist() == expected.to_pylist()
+    assert failures == [failure._replace(index=found[failure.index][0]) for failure in expected_failures]
+
+
+def test_payloads_of_many_groups_keep_their_order_and_index():
+    several = [b'{"vehicle_count":%d,"other":"%s"}' % (number, b"x" * 1000) for number in range(3000)]
+    several[2500] = b'{"vehicle_count":1}\n{"vehicle_count":'
+    table, (failure,) = convert_payloads(several, COLUMNS)
+    assert (failure.index, failure.raw) == (2500, b'{"vehicle_count":')
+    assert table["vehicle_count"].to_pylist() == [*range(2500), 1, *range(2501, 3000)]
