@@ -125,3 +125,13 @@
     {% endset %}
     {{ return(spans_of_hours(query, 0)) }}
 {% endmacro %}
+
+{# Where clause of a test: the rows that this run recomputed; all rows where nothing is pending. #}
+{% macro where_touched(column, grain) %}
+    {% set spans = pending_event_spans() %}
+    {% if spans %}
+    where {{ in_spans(column, spans, grain) }}
+    {% else %}
+    where true
+    {% endif %}
+{% endmacro %}
