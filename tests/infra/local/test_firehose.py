@@ -13,6 +13,10 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
+from infra import home
+from infra.local import firehose
+from infra.local.firehose_settings import read_settings
+
 COLUMNS = [("sensor_id", "string"), ("timestamp", "string"), ("vehicle_count", "double")]
 HOUR = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 
@@ -31,7 +35,7 @@ class Lane:
 
     def __init__(self, source="kinesis", *, interval_s=1, convert=True, shards=2):
         self.name = f"lane-{uuid.uuid4().hex[:8]}"
-        self.s3, self.kinesis, self.firehose = (boto3.client(service) for service in ("s3", "kinesis", "firehose"))
+        self.connect()
         self.s3.create_bucket(Bucket=self.name)
         glue = boto3.client("glue")
         glue.create_database(DatabaseInput={"Name": self.name})
@@ -72,6 +76,9 @@ class Lane:
         self.firehose.create_delivery_stream(
             DeliveryStreamName=self.name, ExtendedS3DestinationConfiguration=destination, **arguments
         )
+
+    def connect(self):
+        self.s3, self.kinesis, self.firehose = (boto3.client(service) for service in ("s3", "kinesis", "firehose"))
 
     def put(self, *payloads):
         records = [{"Data": payload, "PartitionKey": str(number)} for number, payload in enumerate(payloads)]
@@ -227,3 +234,53 @@ def test_many_records_arrive_once_each(lane):
     wait_for(lambda: len(lane.rows()) >= 5000, within_s=60)
     time.sleep(2)
     assert sorted(row["vehicle_count"] for row in lane.rows()) == [float(number) for number in range(5000)]
+
+
+def test_a_batch_half_written_by_a_killed_endpoint_is_taken_back(lane):
+    settings = read_settings(
+        lane.firehose.describe_delivery_stream(DeliveryStreamName=lane.name)["DeliveryStreamDescription"]
+    )
+    lane.s3.put_object(Bucket=lane.name, Key="errors/half", Body=b"{}")
+    objects = [[lane.name, "errors/half"], [lane.name, "readings/half"]]
+    lane.s3.create_bucket(Bucket=firehose.STATE_BUCKET)
+    firehose._save_state(lane.s3, settings, "delivered", {"shard": "1"})
+    firehose._save_state(lane.s3, settings, "begun", {"read": {"shard": "2"}, "objects": objects})
+    assert firehose._delivered(lane.s3, settings) == {"shard": "1"}
+    assert lane.keys("errors/") == []
+
+    lane.s3.put_object(Bucket=lane.name, Key="errors/half", Body=b"{}")
+    lane.s3.put_object(Bucket=lane.name, Key="readings/half", Body=b"")
+    assert firehose._delivered(lane.s3, settings) == {"shard": "2"}
+    assert lane.keys("errors/") == ["errors/half"]
+
+
+def test_delivery_goes_on_after_a_restart_and_a_kill_without_repeating(run_endpoint, tmp_path):
+    def lane_at(url):
+        home.use_local_home(url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*home.LEADS_ELSEWHERE, *home.local_environment("http://localhost")):
+            patch.delenv(name, raising=False)
+        with run_endpoint(tmp_path, "--no-athena") as (url, process):
+            lane_at(url)
+            lane = Lane(interval_s=60)
+            time.sleep(1.5)
+            lane.put(b'{"sensor_id":"s1"}')
+            process.terminate()
+            process.wait(timeout=60)
+        with run_endpoint(tmp_path, "--no-athena") as (url, process):
+            lane_at(url)
+            lane.connect()
+            assert [row["sensor_id"] for row in lane.rows()] == ["s1"]
+            lane.update(BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 0})
+            lane.put(b'{"sensor_id":"s2"}')
+            wait_for(lambda: len(lane.rows()) == 2)
+            process.kill()
+        with run_endpoint(tmp_path, "--no-athena") as (url, _):
+            lane_at(url)
+            lane.connect()
+            lane.put(b'{"sensor_id":"s3"}')
+            wait_for(lambda: len(lane.rows()) >= 3)
+            time.sleep(2)
+            assert sorted(row["sensor_id"] for row in lane.rows()) == ["s1", "s2", "s3"]
+    boto3.DEFAULT_SESSION = None
