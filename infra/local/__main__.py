@@ -1,16 +1,17 @@
 """Run the endpoint in the foreground: `python -m infra.local --state-dir DIR --port N [--idle-s N] [--no-athena]`."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from infra.local import server
+from infra.local import process, server
 
 
 def main() -> int:
-    """Serve until a signal comes, or until nobody has used the endpoint for `--idle-s` seconds."""
+    """Serve until a signal comes, or until nobody has used the endpoint for its idle limit."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True, help="folder of objects, catalog and logs")
     parser.add_argument("--port", type=int, required=True)
@@ -21,11 +22,19 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    running = server.start(options.state_dir.resolve(), options.port, with_athena=not options.no_athena)
-    while not ended.wait(1.0):
-        if options.idle_s and running.activity.idle_s() > options.idle_s:
-            break
-    running.stop()
+    folder = options.state_dir.resolve()
+    url = f"http://127.0.0.1:{options.port}"
+    try:
+        with process.running(folder, process.Endpoint(url, os.getpid(), not options.no_athena, options.idle_s)):
+            running = server.start(folder, options.port, with_athena=not options.no_athena)
+            while not ended.wait(1.0) and running.is_serving():
+                limit_s = process.idle_limit_s(folder)
+                if limit_s and running.activity.idle_s() > limit_s:
+                    break
+            running.stop()
+    except RuntimeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -43,6 +43,7 @@ def environment(state_dir: Path, port: int) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "USE_SSL": "0",
         "LOG_LEVEL": "WARNING",
+        "ATHENA_ENGINE": "mock",
         # The base sweeps containers of a Docker daemon that it finds; the user's containers are not ours to sweep.
         "DOCKER_HOST": "unix:///dev/null/no-docker",
     }
@@ -82,13 +83,14 @@ def saver(app: ModuleType, service: str) -> Callable[[], None]:
     persistence = import_module("ministack.core.persistence")
     config = app.SERVICE_REGISTRY[service]
     key = config.get("state_key", config["module"])
-    module = app._get_module(config["module"])
     path = Path(persistence.STATE_DIR) / f"{key}.json"
     lock = threading.Lock()
 
     def save() -> None:
         with lock:
-            state = {"__ministack_format__": persistence._state_format_version(key), "payload": module.get_state()}
+            # Imported by its first call only: all services together take seconds.
+            payload = app._get_module(config["module"]).get_state()
+            state = {"__ministack_format__": persistence._state_format_version(key), "payload": payload}
             part = path.with_suffix(".part")
             part.write_bytes(orjson.dumps(state, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
             part.replace(path)

@@ -5,6 +5,7 @@ In-process threads that call the endpoint themselves (Firehose delivery, Athena)
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -47,6 +49,7 @@ class Server:
     url: str
     activity: Activity
     stop: Callable[[], None]
+    is_serving: Callable[[], bool]
 
 
 def own_environment(endpoint_url: str) -> dict[str, str]:
@@ -68,7 +71,7 @@ def own_environment(endpoint_url: str) -> dict[str, str]:
 def start(state_dir: Path, port: int, *, with_athena: bool = False, started_within_s: float = 60) -> Server:
     """Serve the endpoint on 127.0.0.1:`port` from a thread, with all its state below `state_dir`; once per process.
 
-    Raises RuntimeError when it does not answer within `started_within_s` seconds.
+    Raises RuntimeError when the port is in use, or nothing answers within `started_within_s` seconds.
     """
     url = f"http://127.0.0.1:{port}"
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -85,7 +88,8 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
 
     activity = Activity()
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
+    # Bound here, so that a port in use fails at once, and what answers on it is this endpoint.
+    config.bind = [f"fd://{_listen(port)}"]
     config.keep_alive_timeout = 75
     config.backlog = 1024
     config.graceful_timeout = 2
@@ -100,7 +104,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
 
     thread = threading.Thread(target=run, name="endpoint", daemon=True)
     thread.start()
-    _wait_until_open(port, thread, started_within_s)
+    _wait_until_ready(url, thread, started_within_s)
 
     stop_delivery = threading.Event()
     delivery = threading.Thread(target=firehose.run, args=(stop_delivery, url), name="firehose", daemon=True)
@@ -115,7 +119,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         loop.call_soon_threadsafe(ended.set)
         thread.join(timeout=15)
 
-    return Server(url, activity, stop)
+    return Server(url, activity, stop, thread.is_alive)
 
 
 def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type
@@ -137,14 +141,26 @@ def _plug_in_athena(handlers: dict[str, base.Handler], state_dir: Path, url: str
     return api.close
 
 
-def _wait_until_open(port: int, thread: threading.Thread, within_s: float) -> None:
+def _listen(port: int) -> int:
+    """Return the descriptor of a socket that has the port, for the server to listen on and to close."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        raise RuntimeError(f"port {port} cannot be used: {error.strerror}") from error
+    return listening.detach()
+
+
+def _wait_until_ready(url: str, thread: threading.Thread, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline and thread.is_alive():
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            urllib3.request("GET", url + HEALTH_PATH, timeout=5, retries=False)
+            return
         time.sleep(0.02)
-    raise RuntimeError(f"the endpoint did not open port {port}; is another program using it?")
+    raise RuntimeError(f"the endpoint does not answer on {url}")
 
 
 def refusal(path: str, headers: dict[str, str]) -> str | None:
