@@ -1,0 +1,1 @@
+"""The Athena API in front of Trino, for the laptop's endpoint."""
