@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from glue_jobs import deduplication, landing, rejections
 from glue_jobs.arguments import hours_between, job_arguments, utc_hour
-from glue_jobs.hours import distinct_hours, timestamp, within
+from glue_jobs.hours import distinct_hours, hour_ranges, timestamp, within
 from glue_jobs.parsing import parse, valid
 from glue_jobs.session import CATALOG, spark_session
 from glue_jobs.tables import ensure_table, in_table_order, qualified
@@ -79,185 +79,17 @@ class Batch:
         hour = f"{table}.arrival_hour" if table else "arrival_hour"
         return f"{hour} >= {timestamp(self.start)} AND {hour} < {timestamp(self.end)}"
 
-    def _of_kind(self, kind: str) -> list[landing.LandingObject]:
-        return [each for each in self.objects if each.kind == kind]
-
-
-Step = Callable[[Batch], None]
-
-
-def create_tables(batch: Batch) -> None:
-    """Create or widen the tables of this job."""
-    for name in TABLES:
-        ensure_table(batch.spark, name)
-
-
-def keep_rejected(batch: Batch) -> None:
-    """Keep what is refused; rows of an object never change, so one that is there stays as it is."""
-    refused = rejections.refused(batch.parsed).unionByName(batch.unconverted)
-    refused.createOrReplaceTempView("refused")
-    batch.spark.sql(f"""
-        MERGE INTO {qualified(REJECTED)} AS kept USING refused AS new
-        ON kept.source_file = new.source_file AND kept.source_row = new.source_row
-            AND {batch.arrived("kept")}
-        WHEN NOT MATCHED THEN INSERT *""")
-
-
-def keep_landed_keys(batch: Batch) -> None:
-    """Write the key of every valid landed row, in place of what these arrival hours held."""
-    keys = valid(batch.parsed).select(table_schema(LANDED_KEYS).names)
-    keys.writeTo(qualified(LANDED_KEYS)).overwrite(F.expr(batch.arrived()))
-
-
-def announce(batch: Batch) -> None:
-    """Note the hours that this batch will change before it does, so that a crash cannot hide them."""
-    hours = [("event", hour) for hour in touched_hours(batch)]
-    arrivals = {each.arrival_hour for each in batch.objects} | set(superseded_hours(batch))
-    hours += [("arrival", hour) for hour in sorted(arrivals)]
-    if hours:
-        pending = batch.spark.createDataFrame(hours, table_schema(PENDING))
-        pending.coalesce(1).writeTo(qualified(PENDING)).append()
-
-
-def branch_off(batch: Batch) -> None:
-    """Start the audit branch at what is published; a branch that a failed run left is replaced."""
-    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} CREATE OR REPLACE BRANCH {batch.branch}")
-
-
-def merge(batch: Batch) -> None:
-    """Write the batch's readings to the audit branch: append what is new, replace what arrived earlier."""
-    fresh, changed = _fresh(batch), _changed(batch)
-    target = f"{qualified(READINGS)}.branch_{batch.branch}"
-    if changed is None:
-        in_table_order(fresh, READINGS).writeTo(target).append()
-        return
-    changed = changed.persist()
-    try:
-        added = changed.where(F.col("superseded_hour").isNull())
-        in_table_order(fresh.unionByName(added.drop("superseded_hour")), READINGS).writeTo(target).append()
-        replaced = changed.where(F.col("superseded_hour").isNotNull())
-        if not replaced.isEmpty():
-            _replace(batch, replaced, target)
-    finally:
-        changed.unpersist()
-
-
-def audit(batch: Batch) -> None:
-    """Hold the touched hours of the branch against the contract.
-
-    Raises quality.results.ExpectationsFailedError; the branch then stays for inspection and main is as before.
-    """
-    from quality.curated import validate  # Great Expectations takes seconds to import  # noqa: PLC0415
-
-    hours = touched_hours(batch)
-    if hours:
-        validate(_on_branch(batch).where(within("ts", hours)))
-
-
-def publish(batch: Batch) -> None:
-    """Make the audited branch what analysts see, and drop its name."""
-    batch.spark.sql(f"CALL {CATALOG}.system.fast_forward('{READINGS}', 'main', '{batch.branch}')").collect()
-    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {batch.branch}")
-
-
-def note_processed(batch: Batch) -> None:
-    """Remember which objects were curated: an hour with others is processed again."""
-    if not batch.objects:
-        return
-    rows = [(each.path, each.kind, each.arrival_hour, each.etag) for each in batch.objects]
-    batch.spark.createDataFrame(rows, table_schema(PROCESSED)).coalesce(1).createOrReplaceTempView("processed")
-    batch.spark.sql(f"""
-        MERGE INTO {qualified(PROCESSED)} AS known USING processed AS new ON known.object_path = new.object_path
-        WHEN MATCHED AND known.etag <> new.etag THEN UPDATE SET *
-        WHEN NOT MATCHED THEN INSERT *""")
-
-
-STEPS: tuple[Step, ...] = (
-    create_tables,
-    keep_rejected,
-    keep_landed_keys,
-    announce,
-    branch_off,
-    merge,
-    audit,
-    publish,
-    note_processed,
-)
-
-
-def run(batch: Batch) -> CurateCounts:
-    """Run all steps on a batch and return its counts.
-
-    Raises quality.results.ExpectationsFailedError when the audit fails.
-    """
-    for step in STEPS:
-        step(batch)
-    return counts(batch)
-
-
-def counts(batch: Batch) -> CurateCounts:
-    """Count a curated batch, each term in its own table."""
-    spark = batch.spark
-    in_batch = F.expr(batch.arrived())
-    kinds = spark.table(qualified(REJECTED)).where(in_batch).groupBy("source_kind").count()
-    refused = {row["source_kind"]: row["count"] for row in kinds.collect()}
-    accepted = spark.table(qualified(LANDED_KEYS)).where(in_batch).count()
-    published = spark.table(qualified(READINGS)).where(within("ts", touched_hours(batch))).where(in_batch).count()
-    return CurateCounts(
-        landed=accepted + refused.get("landing", 0),
-        curated=published,
-        duplicates=accepted - published,
-        rejected=refused.get("landing", 0),
-        conversion_errors=refused.get("delivery_error", 0),
-    )
-
-
-def touched_hours(batch: Batch) -> list[datetime]:
-    """Return the event hours of the batch's valid rows, read from the keys that were kept."""
-    return distinct_hours(batch.spark.table(qualified(LANDED_KEYS)).where(batch.arrived()), "ts")
-
-
-def superseded_hours(batch: Batch) -> list[datetime]:
-    """Return the arrival hours of published readings that this batch replaces."""
-    changed = _changed(batch)
-    if changed is None:
-        return []
-    replaced = changed.where(F.col("superseded_hour").isNotNull())
-    return distinct_hours(replaced, "superseded_hour")
-
-
-def _populated_hours(batch: Batch) -> list[datetime]:
-    """Return the touched hours that already have published readings, from the table's metadata."""
-    hours = touched_hours(batch)
-    if not hours:
-        return []
-    files = batch.spark.table(f"{qualified(READINGS)}.files")
-    hour = F.timestamp_seconds(F.col("partition.ts_hour").cast("long") * 3600).cast("timestamp_ntz").alias("hour")
-    return distinct_hours(files.select(hour).where(within("hour", hours)), "hour")
-
-
-def _fresh(batch: Batch) -> DataFrame:
-    """Return the batch's readings of hours that have none yet: nothing to compare them with."""
-    readings = valid(batch.parsed).where(~within("ts", _populated_hours(batch)))
-    return deduplication.winners(readings)
-
-
-def _changed(batch: Batch) -> DataFrame | None:
-    """Return what the batch changes in hours that have readings already; None where there is no such hour."""
-    hours = _populated_hours(batch)
-    if not hours:
-        return None
-    readings = deduplication.winners(valid(batch.parsed).where(within("ts", hours)))
-    return deduplication.changes(readings, batch.spark.table(qualified(READINGS)).where(within("ts", hours)))
-
-
-def _replace(batch: Batch, replaced: DataFrame, target: str) -> None:
-    """Replace readings by later arrivals; the hours in the condition keep all other files untouched."""
+    @cached_property
+    def _replace(batch: Batch, target: str) -> None:
+    """Replace readings by later arrivals; the hours in the condition keep the files of all others as they are."""
+    replaced = batch.changes.where(F.col("superseded_hour").isNotNull()).drop("superseded_hour")
     hours = " OR ".join(
-        f"(old.ts >= {timestamp(hour)} AND old.ts < {timestamp(hour)} + INTERVAL 1 HOUR)"
-        for hour in distinct_hours(replaced, "ts")
+        f"(old.ts >= {timestamp(start)} AND old.ts < {timestamp(end)})"
+        for start, end in hour_ranges(distinct_hours(replaced, "ts"))
     )
-    replaced.drop("superseded_hour").createOrReplaceTempView("replaced")
+    if not hours:
+        return
+    replaced.createOrReplaceTempView("replaced")
     batch.spark.sql(f"""
         MERGE INTO {target} AS old USING replaced AS new
         ON old.sensor_id = new.sensor_id AND old.ts = new.ts AND ({hours})

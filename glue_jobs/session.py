@@ -37,6 +37,8 @@ SEMANTICS = {
     f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog",
     f"spark.sql.catalog.{CATALOG}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
     f"spark.sql.catalog.{CATALOG}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+    # Other programs write these tables too: a table is read as it is now, not as this session knew it.
+    f"spark.sql.catalog.{CATALOG}.cache-enabled": "false",
     # A group limit before the shuffle sorts everything once more to find the few duplicates that there are.
     "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
 }

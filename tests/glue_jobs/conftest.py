@@ -32,7 +32,6 @@ def lake(spark: SparkSession) -> SparkSession:
     for database in ("curated", "reference"):
         for table in glue.get_tables(DatabaseName=database)["TableList"]:
             glue.delete_table(DatabaseName=database, Name=table["Name"])
-            spark.catalog.refreshTable(f"glue.{database}.{table['Name']}")
     for bucket in (settings().raw_bucket, settings().lake_bucket):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for entry in page.get("Contents", []):

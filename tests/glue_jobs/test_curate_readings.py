@@ -1,6 +1,5 @@
 """What curation promises of whole batches, on real Iceberg tables."""
 
-
 from glue_jobs import curate_readings
 from glue_jobs.curate_readings import CurateCounts
 

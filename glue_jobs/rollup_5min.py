@@ -1,0 +1,108 @@
+"""Roll the readings of the hours that changed up to 5-minute intervals per sensor.
+
+Which hours, `curated.pending_hours` says; they are computed anew as a whole and replaced, so that repeating this after
+a crash, or with late readings, ends in the same rows.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+
+from pyspark.sql import DataFrame, SparkSession
+
+from glue_jobs import stuck
+from glue_jobs.arguments import job_arguments
+from glue_jobs.hours import HOUR, within
+from glue_jobs.rollup import sensor_5min
+from glue_jobs.session import spark_session
+from glue_jobs.tables import ensure_table, in_table_order, qualified
+from ingestion.contract.spark import table_schema
+
+SENSOR_5MIN = "curated.sensor_5min"
+REGISTRY = "reference.sensors"
+SOURCES = ("curated.readings", "curated.pending_hours")
+
+
+@dataclass(frozen=True)
+class RollupCounts:
+    """Hours computed anew and the intervals (sensor × 5 minutes) in them."""
+
+    hours: int
+    intervals: int
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """One run over the event hours that are pending."""
+
+    spark: SparkSession
+
+    @cached_property
+    def hours(self) -> list[datetime]:
+        """The event hours to compute: those that changed, and those whose `stuck` flags they reach."""
+        pending = self.spark.table(qualified("curated.pending_hours")).where("kind = 'event'")
+        changed = {row.hour_start for row in pending.select("hour_start").distinct().collect()}
+        ahead = range(stuck.LOOK_AHEAD // HOUR + 1)
+        return sorted({hour + n * HOUR for hour in changed for n in ahead})
+
+    @property
+    def readings(self) -> DataFrame:
+        """The published readings of these hours."""
+        return self.spark.table(qualified("curated.readings")).where(within("ts", self.hours))
+
+    @property
+    def with_look_back(self) -> DataFrame:
+        """The published readings of these hours and of those in front that `stuck` looks back on."""
+        back = range(stuck.LOOK_BACK // HOUR + 1)
+        hours = {hour - n * HOUR for hour in self.hours for n in back}
+        return self.spark.table(qualified("curated.readings")).where(within("ts", hours))
+
+
+def create_tables(rollup: Rollup) -> None:
+    """Create or widen the tables of this job."""
+    for name in (SENSOR_5MIN, *SOURCES):
+        ensure_table(rollup.spark, name)
+
+
+def replace_hours(rollup: Rollup) -> None:
+    """Compute the hours and put them in place of what the table holds of them."""
+    if not rollup.hours:
+        return
+    spans = stuck.stuck_spans(rollup.with_look_back)
+    intervals = sensor_5min(rollup.readings, spans, registry(rollup.spark))
+    in_table_order(intervals, SENSOR_5MIN).writeTo(qualified(SENSOR_5MIN)).overwrite(
+        within("interval_start", rollup.hours)
+    )
+
+
+Step = Callable[[Rollup], None]
+STEPS: tuple[Step, ...] = (create_tables, replace_hours)
+
+
+def run(spark: SparkSession) -> RollupCounts:
+    """Roll up all pending event hours. Rows of `pending_hours` stay: the step that ends a run removes them."""
+    rollup = Rollup(spark)
+    for step in STEPS:
+        step(rollup)
+    written = spark.table(qualified(SENSOR_5MIN)).where(within("interval_start", rollup.hours))
+    return RollupCounts(hours=len(rollup.hours), intervals=written.count())
+
+
+def registry(spark: SparkSession) -> DataFrame:
+    """Return `reference.sensors`; without rows where no registry was loaded yet, so that all sensors are unknown."""
+    if not spark.catalog.tableExists(qualified(REGISTRY)):
+        return spark.createDataFrame([], table_schema(REGISTRY))
+    return spark.table(qualified(REGISTRY))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the job with Glue's arguments and print its counts as JSON."""
+    given = job_arguments(argv, ("lake_bucket",), {})
+    sys.stdout.write(json.dumps(asdict(run(spark_session("rollup_5min", given["lake_bucket"])))) + "\n")
+
+
+if __name__ == "__main__":
+    main()
