@@ -80,7 +80,160 @@ class Batch:
         return f"{hour} >= {timestamp(self.start)} AND {hour} < {timestamp(self.end)}"
 
     @cached_property
-    def _replace(batch: Batch, target: str) -> None:
+    def touched_hours(self) -> list[datetime]:
+        """The event hours of the valid rows, read from the keys that the step `keep_landed_keys` kept."""
+        return distinct_hours(self.spark.table(qualified(LANDED_KEYS)).where(self.arrived()), "ts")
+
+    @cached_property
+    def populated_hours(self) -> list[datetime]:
+        """The touched hours that had published readings before this run, from the table's metadata."""
+        if not self.touched_hours:
+            return []
+        files = self.spark.table(f"{qualified(READINGS)}.files")
+        hour = F.timestamp_seconds(F.col("partition.ts_hour").cast("long") * 3600).cast("timestamp_ntz").alias("hour")
+        return distinct_hours(files.select(hour).where(within("hour", self.touched_hours)), "hour")
+
+    @cached_property
+    def fresh(self) -> DataFrame:
+        """The readings of hours that had none: there is nothing to compare them with."""
+        return deduplication.winners(valid(self.parsed).where(~within("ts", self.populated_hours)))
+
+    @cached_property
+    def changes(self) -> DataFrame:
+        """What changes in hours that had readings, with `superseded_hour`; kept, because two steps need it."""
+        late = deduplication.winners(valid(self.parsed).where(within("ts", self.populated_hours)))
+        published = self.spark.table(qualified(READINGS)).where(within("ts", self.populated_hours))
+        return deduplication.changes(late, published).persist()
+
+    def _of_kind(self, kind: str) -> list[landing.LandingObject]:
+        return [each for each in self.objects if each.kind == kind]
+
+
+Step = Callable[[Batch], None]
+
+
+def create_tables(batch: Batch) -> None:
+    """Create or widen the tables of this job."""
+    for name in TABLES:
+        ensure_table(batch.spark, name)
+
+
+def keep_rejected(batch: Batch) -> None:
+    """Keep what is refused; rows of an object never change, so one that is there stays as it is."""
+    refused = rejections.refused(batch.parsed).unionByName(batch.unconverted)
+    refused.createOrReplaceTempView("refused")
+    batch.spark.sql(f"""
+        MERGE INTO {qualified(REJECTED)} AS kept USING refused AS new
+        ON kept.source_file = new.source_file AND kept.source_row = new.source_row
+            AND {batch.arrived("kept")}
+        WHEN NOT MATCHED THEN INSERT *""")
+
+
+def keep_landed_keys(batch: Batch) -> None:
+    """Write the key of every valid landed row, in place of what these arrival hours held."""
+    keys = valid(batch.parsed).select(table_schema(LANDED_KEYS).names)
+    keys.writeTo(qualified(LANDED_KEYS)).overwrite(F.expr(batch.arrived()))
+
+
+def announce(batch: Batch) -> None:
+    """Note the hours that this batch will change before it does, so that a crash cannot hide them."""
+    arrivals = {each.arrival_hour for each in batch.objects}
+    if batch.populated_hours:
+        arrivals |= set(distinct_hours(batch.changes.where(F.col("superseded_hour").isNotNull()), "superseded_hour"))
+    hours = [("event", hour) for hour in batch.touched_hours] + [("arrival", hour) for hour in sorted(arrivals)]
+    if hours:
+        pending = batch.spark.createDataFrame(hours, table_schema(PENDING))
+        pending.coalesce(1).writeTo(qualified(PENDING)).append()
+
+
+def branch_off(batch: Batch) -> None:
+    """Start the audit branch at what is published; a branch that a failed run left is replaced."""
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} CREATE OR REPLACE BRANCH {batch.branch}")
+
+
+def merge(batch: Batch) -> None:
+    """Write the batch's readings to the audit branch: append what is new, replace what arrived earlier."""
+    target = f"{qualified(READINGS)}.branch_{batch.branch}"
+    new = batch.fresh
+    if batch.populated_hours:
+        added = batch.changes.where(F.col("superseded_hour").isNull())
+        new = new.unionByName(added.drop("superseded_hour"))
+    in_table_order(new, READINGS).writeTo(target).append()
+    if batch.populated_hours:
+        _replace(batch, target)
+        batch.changes.unpersist()
+
+
+def audit(batch: Batch) -> None:
+    """Hold the touched hours of the branch against the contract.
+
+    Raises quality.results.ExpectationsFailedError; the branch then stays for inspection and main is as before.
+    """
+    from quality.curated import validate  # Great Expectations takes seconds to import  # noqa: PLC0415
+
+    if batch.touched_hours:
+        validate(_on_branch(batch).where(within("ts", batch.touched_hours)))
+
+
+def publish(batch: Batch) -> None:
+    """Make the audited branch what analysts see, and drop its name."""
+    batch.spark.sql(f"CALL {CATALOG}.system.fast_forward('{READINGS}', 'main', '{batch.branch}')").collect()
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {batch.branch}")
+
+
+def note_processed(batch: Batch) -> None:
+    """Remember which objects were curated: an hour with others is processed again."""
+    if not batch.objects:
+        return
+    rows = [(each.path, each.kind, each.arrival_hour, each.etag) for each in batch.objects]
+    batch.spark.createDataFrame(rows, table_schema(PROCESSED)).coalesce(1).createOrReplaceTempView("processed")
+    batch.spark.sql(f"""
+        MERGE INTO {qualified(PROCESSED)} AS known USING processed AS new ON known.object_path = new.object_path
+        WHEN MATCHED AND known.etag <> new.etag THEN UPDATE SET *
+        WHEN NOT MATCHED THEN INSERT *""")
+
+
+STEPS: tuple[Step, ...] = (
+    create_tables,
+    keep_rejected,
+    keep_landed_keys,
+    announce,
+    branch_off,
+    merge,
+    audit,
+    publish,
+    note_processed,
+)
+
+
+def run(batch: Batch) -> CurateCounts:
+    """Run all steps on a batch and return its counts.
+
+    Raises quality.results.ExpectationsFailedError when the audit fails.
+    """
+    for step in STEPS:
+        step(batch)
+    return counts(batch)
+
+
+def counts(batch: Batch) -> CurateCounts:
+    """Count a curated batch, each term in its own table."""
+    spark = batch.spark
+    in_batch = F.expr(batch.arrived())
+    kinds = spark.table(qualified(REJECTED)).where(in_batch).groupBy("source_kind").count()
+    refused = {row["source_kind"]: row["count"] for row in kinds.collect()}
+    accepted = spark.table(qualified(LANDED_KEYS)).where(in_batch).count()
+    published = spark.table(qualified(READINGS)).where(within("ts", batch.touched_hours)).where(in_batch).count()
+    return CurateCounts(
+        landed=accepted + refused.get("landing", 0),
+        curated=published,
+        duplicates=accepted - published,
+        rejected=refused.get("landing", 0),
+        conversion_errors=refused.get("delivery_error", 0),
+    )
+
+
+def _replace(batch: Batch, target: str) -> None:
     """Replace readings by later arrivals; the hours in the condition keep the files of all others as they are."""
     replaced = batch.changes.where(F.col("superseded_hour").isNotNull()).drop("superseded_hour")
     hours = " OR ".join(
