@@ -120,7 +120,10 @@ def run(stop: threading.Event, endpoint_url: str) -> None:
         behind = False
         for delivery in list(deliveries.values()):
             advance = partial(_advance, clients, delivery, ending)
-            behind |= bool(_attempt(delivery.settings.name, advance))
+            more = _attempt(delivery.settings.name, advance)
+            while ending and more:
+                more = _attempt(delivery.settings.name, advance)
+            behind |= bool(more)
         if ending:
             return
         if not behind:
@@ -136,7 +139,7 @@ def _advance(clients: Clients, delivery: Delivery, ending: bool) -> bool:
             if delivery.is_full():
                 break
             behind |= _read_shard(clients.kinesis, delivery, shard)
-    if delivery.is_due() or (ending and delivery.records):
+    if delivery.is_due() or (ending and delivery.records and not behind):
         try:
             _deliver(clients, delivery)
         except (BotoCoreError, ClientError, ValueError):

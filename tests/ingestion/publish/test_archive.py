@@ -164,6 +164,12 @@ def test_chunks_bound_memory_and_lose_nothing(bucket, monkeypatch):
     assert sum(documents for _, documents in bucket.sent()) == 2000
 
 
+def test_an_input_without_a_single_row_is_all_errors(bucket):
+    assert archive([b"[1]", b"{"], bucket.name).sent == 2
+    assert len(bucket.errors()) == 2
+    assert bucket.objects("readings/") == {}
+
+
 def test_nothing_is_written_for_nothing(bucket):
     assert archive([b"", b"  \n"], bucket.name).sent == 0
     assert bucket.objects("") == {}
