@@ -19,7 +19,7 @@ with measured as (
         vht,
         delay_veh_h,
         samples_observed,
-        {{ 'case when is_congested then 5 else 0 end as ' if grain == 'five_minutes' }}congested_minutes
+        {{ 'if(is_congested, 5, 0) as congested_minutes' if grain == 'five_minutes' else 'congested_minutes' }}
     from {{ ref(model) }}
     {{ where_touched('local_date', 'date') }}
     {{ 'union all' if not loop.last }}
@@ -28,11 +28,11 @@ with measured as (
 
 totals as (
     select
+        {%- for measure in measures %}
+        coalesce(sum({{ measure }}), 0) as {{ measure }},
+        {%- endfor %}
         grain,
         local_date
-        {%- for measure in measures %},
-        coalesce(sum({{ measure }}), 0) as {{ measure }}
-        {%- endfor %}
     from measured
     group by grain, local_date
 )

@@ -12,9 +12,9 @@
 
 with sensor_intervals as (
     select * from {{ ref('stg_curated__sensor_5min') }}
-    {% if is_incremental() %}
-        where {{ in_spans('interval_start', spans) }}
-    {% endif %}
+    {%- if is_incremental() %}
+    where {{ in_spans('interval_start', spans) }}
+    {%- endif %}
 ),
 
 -- A lane with two sensors: both saw the same vehicles, so their mean counts.
@@ -24,11 +24,7 @@ lanes as (
         observed.interval_start,
         coalesce(cast(sensors.lane as varchar), sensors.sensor_id) as lane_key,
         {{ exact_sum('observed.volume_veh') }} / count(observed.volume_veh) as volume_veh,
-        coalesce(
-            {{ exact_sum('case when observed.speed_kmh is not null then observed.volume_veh end') }}
-            / nullif({{ exact_sum('observed.volume_veh / observed.speed_kmh') }}, 0),
-            count(observed.speed_kmh) / {{ exact_sum('1 / observed.speed_kmh') }}
-        ) as speed_kmh,
+        {{ space_mean_speed('observed.volume_veh', 'observed.speed_kmh') }} as speed_kmh,
         {{ exact_sum('least(observed.samples_observed, observed.samples_expected)') }} / count(*) as samples_observed
     from sensor_intervals as observed
     inner join {{ ref('stg_reference__sensors') }} as sensors
@@ -39,18 +35,13 @@ lanes as (
     group by 1, 2, 3
 ),
 
--- Space-mean speed Σ volume ÷ Σ (volume ÷ speed) over lanes; their harmonic mean where no lane with a speed counts.
 segments as (
     select
         segment_id,
         interval_start,
         count(volume_veh) as lanes_counted,
         {{ exact_sum('volume_veh') }} as volume_veh,
-        coalesce(
-            {{ exact_sum('case when speed_kmh is not null then volume_veh end') }}
-            / nullif({{ exact_sum('volume_veh / speed_kmh') }}, 0),
-            count(speed_kmh) / {{ exact_sum('1 / speed_kmh') }}
-        ) as speed_kmh,
+        {{ space_mean_speed('volume_veh', 'speed_kmh') }} as speed_kmh,
         {{ exact_sum('samples_observed') }} as samples_observed
     from lanes
     group by 1, 2
