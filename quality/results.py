@@ -9,19 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """One expectation on one batch. `share` is the failing part of the rows, 0 to 1, None where it has no rows."""
+    """One expectation on one batch; `failing_rows` is None where it is not about rows or could not be evaluated."""
 
     expectation: str
     kwargs: Mapping[str, Any]
     success: bool
+    description: str | None = None
     failing_rows: int | None = None
-    share: float | None = None
     samples: tuple[Any, ...] = ()
     error: str | None = None
 
     @property
     def what(self) -> str:
         """The expectation in words, such as `speed_kmh values to be between 0 and 300`."""
+        if self.description:
+            return self.description
         subject, parameters = _subject_and_parameters(self.kwargs)
         rule = self.expectation.removeprefix("expect_").removeprefix("column_").removeprefix("compound_columns_")
         return " ".join(part for part in (subject, rule.replace("_", " "), parameters) if part)

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
 
 Engine = Literal["pandas", "spark"]
+ResultFormat = Literal["BOOLEAN_ONLY", "SUMMARY", "COMPLETE"]
 Expectation = Mapping[str, Any]
 SAMPLES = 5
+# A query for unexpected rows gives samples (at most 200 rows) only when asked for everything; of other expectations
+# everything would be every unexpected value of the batch.
+ROWS_QUERY = "unexpected_rows_expectation"
+DETAILS: Mapping[ResultFormat, bool] = {"SUMMARY": False, "COMPLETE": True}
 
 
 def warm_up() -> threading.Thread:
@@ -39,10 +44,15 @@ def run_suite(name: str, expectations: Sequence[Expectation], frame: Any, engine
     batch = _batch_definition(context, name, engine)
     document = _run(_definition(context, batch, name, enumerate(expectations)), frame, "BOOLEAN_ONLY")
     results = {_position(result): result for result in document["results"]}
-    failed = [(position, expectations[position]) for position, result in results.items() if not result["success"]]
-    if failed:
-        details = _run(_definition(context, batch, f"{name}-failed", failed), frame, "SUMMARY")
-        results |= {_position(result): result for result in details["results"]}
+    for result_format, of_rows in DETAILS.items():
+        failed = [
+            (position, expectations[position])
+            for position, result in results.items()
+            if not result["success"] and (expectations[position]["type"] == ROWS_QUERY) == of_rows
+        ]
+        if failed:
+            details = _run(_definition(context, batch, f"{name}-{result_format}", failed), frame, result_format)
+            results |= {_position(result): result for result in details["results"]}
     rows = len(frame) if engine == "pandas" else frame.count()
     for result in results.values():
         if result["success"]:
@@ -82,7 +92,7 @@ def _batch_definition(context: EphemeralDataContext, name: str, engine: Engine) 
 def _run(
     definition: ValidationDefinition,
     frame: Any,  # noqa: ANN401
-    result_format: Literal["BOOLEAN_ONLY", "SUMMARY"],
+    result_format: ResultFormat,
 ) -> dict[str, Any]:
     return definition.run(batch_parameters={"dataframe": frame}, result_format=result_format).to_json_dict()
 
@@ -93,11 +103,11 @@ def _definition(
     from great_expectations import ExpectationSuite, ValidationDefinition  # noqa: PLC0415
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: PLC0415
 
-    suite = ExpectationSuite(name=name)
-    for position, expectation in expectations:
-        configuration = ExpectationConfiguration(**expectation, meta={"position": position})
-        suite.add_expectation_configuration(configuration)
-    suite = context.suites.add_or_update(suite)
+    # The constructor keeps them all; `add_expectation_configuration` lets one replace another of the same column.
+    configurations = [
+        ExpectationConfiguration(**expectation, meta={"position": position}) for position, expectation in expectations
+    ]
+    suite = context.suites.add_or_update(ExpectationSuite(name=name, expectations=configurations))
     definition = ValidationDefinition(name=name, data=batch, suite=suite)
     return context.validation_definitions.add_or_update(definition)
 
@@ -109,14 +119,17 @@ def _position(result: Mapping[str, Any]) -> int:
 def _outcome(result: Mapping[str, Any]) -> Outcome:
     configuration, found = result["expectation_config"], result["result"]
     kwargs = {key: value for key, value in configuration["kwargs"].items() if key != "batch_id"}
-    share = found.get("unexpected_percent")
-    samples = found.get("partial_unexpected_list") or ([found["observed_value"]] if "observed_value" in found else [])
+    failing_rows, samples = found.get("unexpected_count"), found.get("partial_unexpected_list", [])
+    if configuration["type"] == ROWS_QUERY and not result["success"]:
+        failing_rows, samples = found.get("observed_value"), found.get("details", {}).get("unexpected_rows", [])
+    elif "observed_value" in found:
+        samples = [found["observed_value"]]
     return Outcome(
         expectation=configuration["type"],
         kwargs=kwargs,
         success=result["success"],
-        failing_rows=found.get("unexpected_count"),
-        share=None if share is None else share / 100,
+        description=configuration.get("description"),
+        failing_rows=failing_rows,
         samples=tuple(samples[:SAMPLES]),
         error=None if result["success"] else _error(result["exception_info"]),
     )
