@@ -1,0 +1,53 @@
+# `make` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow bench lint format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY) ## environment, Java, Spark's jars and Trino (fetched once, cached outside the checkout)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 install")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the packages of requirements.txt …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m infra.local.toolchain
+	@touch $@
+
+demo: $(READY) ## the whole batch path on a simulated city
+	@$(BIN)/trafficlake demo
+
+test: $(READY) ## the tests, under ten minutes on two cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## whole-system runs that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: $(READY) ## ratios against independent implementations, measured in one run
+	$(BIN)/python -m tests.bench
+
+lint: $(READY) ## ruff and sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --processes 2 dbt
+
+format: $(READY) ## put code and SQL in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix dbt
+
+lock: ## resolve requirements.txt anew, with hashes and without addresses
+	$(BIN)/uv pip compile --all-extras --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--quiet pyproject.toml -o requirements.txt
+
+clean: ## stop the local endpoint and remove its state and the environment (downloads stay cached)
+	@test ! -x $(BIN)/trafficlake || $(BIN)/trafficlake local stop
+	rm -rf .trafficlake $(VENV) dbt/target dbt/logs .pytest_cache .ruff_cache

@@ -1,0 +1,418 @@
+"""The `trafficlake` command. Exit codes: 0 success, 1 something failed, 2 what was given cannot be used."""
+
+import os
+import shlex
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from infra import console
+from infra.errors import FailedError, UsageError
+from infra.home import LEADS_ELSEWHERE, create_resources, local_environment, use_local_home
+from infra.local import process, toolchain
+from infra.runners.events import RunReport, StepFailedError
+from infra.settings import settings
+from ingestion.errors import UnusableFileError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="The traffic-data lakehouse of a city: sensor readings in, congestion marts out.\n\n"
+    "Everything runs on this machine unless you ask for AWS with [bold]--home aws[/bold].",
+    epilog="First steps: [bold]trafficlake demo[/bold], then [bold]trafficlake status[/bold] and "
+    '[bold]trafficlake query "select * from marts.congestion_daily limit 5"[/bold].',
+)
+registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segments and zones.")
+app.add_typer(registry_app, name="registry")
+
+
+TRY_NEXT = """\
+  .venv/bin/trafficlake status
+  .venv/bin/trafficlake query "select * from marts.zone_congestion_daily order by local_date, zone_id"
+  .venv/bin/trafficlake query "select reasons, original from curated.rejected_readings limit 10"
+  eval "$(.venv/bin/trafficlake env)"   # then any AWS tool reaches the local endpoint
+"""
+
+
+class Home(StrEnum):
+    """Where the product runs."""
+
+    local = "local"
+    aws = "aws"
+
+
+class Via(StrEnum):
+    """How readings travel."""
+
+    kinesis = "kinesis"
+    archive = "archive"
+
+
+class InputFormat(StrEnum):
+    """How input files are written."""
+
+    canonical = "canonical"
+    portal = "portal"
+    metr_la = "metr-la"
+
+
+class Output(StrEnum):
+    """How rows are shown."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Action(StrEnum):
+    """What to do with the local endpoint."""
+
+    start = "start"
+    stop = "stop"
+    status = "status"
+
+
+HomeOption = Annotated[
+    Home, typer.Option(help="Where to work: this machine, or the AWS account of your credentials (never by default).")
+]
+Hour = Annotated[str | None, typer.Option(metavar="TIME", help="UTC hour such as 2026-03-02T07:00")]
+
+
+def enter(home: Home, *, quiet: bool = False) -> None:
+    """Point this process at its home: a running local endpoint (started where none is), or AWS."""
+    city = settings()
+    if home is Home.aws:
+        if city.stage == "local":
+            raise UsageError("--home aws needs the stage that you deployed: set TRAFFICLAKE_STAGE, such as prod.")
+        if "AWS_ENDPOINT_URL" in os.environ:
+            raise UsageError("--home aws would not reach AWS while AWS_ENDPOINT_URL is set: unset it.")
+        return
+    if city.stage != "local":
+        raise UsageError(f"stage {city.stage} lives on AWS: unset TRAFFICLAKE_STAGE, or pass --home aws.")
+    folder = process.state_dir()
+    endpoint = process.status(folder)
+    if endpoint is None:
+        _fetch_tools()
+        if not quiet:
+            console.err.print("starting the local AWS endpoint …", style="dim")
+        endpoint = process.ensure(folder)
+    use_local_home(endpoint.url)
+    create_resources()
+
+
+def _fetch_tools() -> None:
+    with console.fetching() as progress:
+        toolchain.fetch_all(progress)
+
+
+@app.command()
+def local(action: Annotated[Action, typer.Argument(help="what to do")] = Action.start) -> None:
+    """The local AWS endpoint with its engines: start it to stay, stop it, or ask whether it runs.
+
+    The other commands start one by themselves, which stops after 15 minutes without use. It listens on loopback
+    only; objects and catalog lie in [bold].trafficlake/[/bold] and survive restarts.
+    """
+    folder = process.state_dir()
+    if action is Action.start:
+        _fetch_tools()
+        endpoint = process.start(folder)
+        use_local_home(endpoint.url)
+        create_resources()
+        console.out.print(f"running at {endpoint.url} (process {endpoint.pid}); state in {folder}")
+        console.out.print('point any AWS tool at it with: eval "$(trafficlake env)"')
+    elif action is Action.stop:
+        console.out.print("stopped" if process.stop(folder) else "none was running")
+    else:
+        found = process.status(folder)
+        if found is None:
+            console.out.print("not running; start it with `trafficlake local start`")
+        else:
+            idle = f"stops after {found.idle_s:.0f} s without use" if found.idle_s else "stays until it is stopped"
+            console.out.print(f"running at {found.url} (process {found.pid}), {idle}; log {process.log_path(folder)}")
+
+
+@registry_app.command("load")
+def registry_load(
+    file: Annotated[str, typer.Argument(help="CSV file, or the folder of a data set with --format")],
+    input_format: Annotated[InputFormat, typer.Option("--format", help="how it is written")] = InputFormat.canonical,
+    home: HomeOption = Home.local,
+) -> None:
+    """Load sensors, segments and zones from a CSV file, keeping history.
+
+    Required columns: sensor_id, segment_id, length_km, interval_s. Optional: corridor_id, zone_id, lane, lanes,
+    latitude, longitude, position_km, capacity_veh_h, speed_limit_kmh, assumed_flow_veh_h, valid_from. Rows that cannot
+    be used are listed with the reason and left out; the others are loaded.
+    """
+    enter(home)
+    _load_registry(input_format, file)
+
+
+def _load_registry(input_format: InputFormat, file: str) -> None:
+    # Imported where they are used, here and below: together they take seconds, and `--help` should not.
+    from ingestion import formats  # noqa: PLC0415
+    from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
+    from ingestion.registry.load import load_registry  # noqa: PLC0415
+    from ingestion.registry.rows import check_rows, read_registry  # noqa: PLC0415
+
+    if input_format is InputFormat.canonical:
+        rows, findings = read_registry(file)
+    else:
+        rows, findings = check_rows(formats.registry_rows(input_format.value, file))
+    for finding in findings:
+        word, color = ("refused", "red") if finding.refused else ("note", "yellow")
+        console.err.print(
+            f"[{color}]line {finding.line}, {word}[/{color}]: {finding.sensor_id or '(no sensor)'} "
+            f"{finding.column}={finding.value!r}: {finding.reason}"
+        )
+    if not rows:
+        raise UnusableFileError(f"{file} holds no usable row; nothing was loaded.")
+    report = load_registry(rows, open_catalog())
+    refused = sum(finding.refused for finding in findings)
+    console.out.print(
+        f"{len(rows):,} rows usable, {refused:,} refused; sensors: {report.sensors_new:,} new, "
+        f"{report.sensors_changed:,} changed, {report.sensors_unchanged:,} unchanged; "
+        f"now {report.sensors:,} sensors, {report.segments:,} segments, {report.zones:,} zones"
+    )
+    if report.hours_to_recompute:
+        console.out.print(f"{report.hours_to_recompute:,} hours are to be computed again: trafficlake run")
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[str], typer.Argument(help="JSON lines, plain or .gz; - is stdin; or a data set's folder")],
+    input_format: Annotated[InputFormat, typer.Option("--format", help="how it is written")] = InputFormat.canonical,
+    via: Annotated[
+        Via, typer.Option(help="kinesis: the live path; archive: history, each reading at its own arrival time")
+    ] = Via.kinesis,
+    home: HomeOption = Home.local,
+) -> None:
+    """Send readings: over Kinesis and Firehose like a device's, or as history straight into the landing layout.
+
+    The data sets [bold]portal[/bold] and [bold]metr-la[/bold] bring their registry, which is loaded first.
+
+    Example: [bold]trafficlake ingest readings.jsonl.gz --via archive[/bold]
+    """
+    for file in files:
+        if file != "-" and not Path(file).exists():
+            raise UnusableFileError(f"{file} does not exist.")
+    enter(home)
+    from ingestion import formats  # noqa: PLC0415
+    from ingestion.publish.archive import archive  # noqa: PLC0415
+    from ingestion.publish.kinesis import publish  # noqa: PLC0415
+
+    if input_format is not InputFormat.canonical:
+        for file in files:
+            _load_registry(input_format, file)
+    documents = chain.from_iterable(formats.documents(input_format.value, file) for file in files)
+    city = settings()
+    with console.counting("sending readings") as advance:
+        if via is Via.kinesis:
+            sent = publish(documents, city.stream, city.raw_bucket, advance)
+        else:
+            sent = archive(documents, city.raw_bucket, advance)
+    console.sent(sent, via.value)
+    if sent.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    start: Annotated[str | None, typer.Option("--from", metavar="T", help="first arrival hour, UTC")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="end of the arrival hours, exclusive")] = None,
+    home: HomeOption = Home.local,
+) -> None:
+    """Run the hourly pipeline: curate, roll up, dbt build, expectations, publish.
+
+    Without bounds it takes the arrival hours that are not processed yet. Safe to repeat and to kill: run it again and
+    it goes on. Example: [bold]trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00[/bold]
+    """
+    bounds = _hour("--from", start), _hour("--to", end)
+    if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
+        raise UsageError("--from must be earlier than --to.")
+    if home is Home.aws:
+        raise UsageError("on AWS the pipeline runs in Step Functions, not on this machine.")
+    enter(home)
+    _run(*bounds)
+
+
+def _run(start: datetime | None = None, end: datetime | None = None) -> RunReport:
+    from infra.run_steps import run as run_steps  # noqa: PLC0415
+
+    with console.run_progress() as on_event:
+        report = run_steps(start, end, on_event=on_event, lock_file=process.state_dir() / "run.lock")
+    console.run_report(report)
+    return report
+
+
+def _hour(option: str, text: str | None) -> datetime | None:
+    """Return a whole hour as naive UTC; a time without zone is UTC."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not a time such as 2026-03-02T07:00.") from error
+    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if (moment.minute, moment.second, moment.microsecond) != (0, 0, 0):
+        raise UsageError(f"{option} {text} is not a whole hour; arrival hours are, such as {moment:%Y-%m-%dT%H:00}.")
+    return moment.replace(tzinfo=None)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="one statement of Athena SQL")],
+    output: Annotated[Output, typer.Option(help="how to show the rows")] = Output.table,
+    home: HomeOption = Home.local,
+) -> None:
+    """Run SQL in Athena; shows rows, bytes scanned and time.
+
+    Tables: marts.congestion_hourly, marts.congestion_daily, marts.zone_congestion_hourly, marts.zone_congestion_daily,
+    marts.reconciliation_hourly, curated.readings, curated.rejected_readings, curated.sensor_5min,
+    raw.sensor_readings, reference.sensors.
+    """
+    enter(home, quiet=output is not Output.table)
+    from infra.athena import as_json, ask  # noqa: PLC0415
+
+    answer = ask(sql)
+    if output is Output.csv:
+        console.raw(answer.rows.to_csv(index=False))
+    elif output is Output.json:
+        console.raw(as_json(answer.rows))
+    elif len(answer.rows.columns):
+        console.out.print(console.table("", list(answer.rows.columns), answer.rows.itertuples(index=False)))
+    console.err.print(
+        f"{len(answer.rows):,} rows, {answer.scanned_bytes:,} bytes scanned, {answer.total_ms / 1000:.2f} s",
+        style="dim",
+    )
+
+
+@app.command()
+def env(home: HomeOption = Home.local) -> None:
+    """Print export lines that point any AWS tool at the local endpoint: eval "$(trafficlake env)"."""
+    if home is Home.aws:
+        raise UsageError("on AWS your own credentials are the environment: there is nothing to export.")
+    enter(home, quiet=True)
+    elsewhere = [name for name in LEADS_ELSEWHERE if name in os.environ]
+    if elsewhere:
+        console.raw(f"unset {' '.join(elsewhere)}")
+    for name, value in local_environment(os.environ["AWS_ENDPOINT_URL"]).items():
+        console.raw(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def status(home: HomeOption = Home.local) -> None:
+    """Show freshness, last runs, reconciliation by arrival hour, and sensors that are unknown or silent."""
+    enter(home)
+    from infra.status import read_status, run_rows  # noqa: PLC0415
+    from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
+
+    found = read_status(open_catalog())
+    latest = f"{found.latest_reading:%Y-%m-%d %H:%M} UTC" if found.latest_reading is not None else "none yet"
+    console.out.print(
+        f"latest 5-minute interval: {latest}; arrival hours waiting for a run: {found.waiting_hours:,}; "
+        f"event hours pending: {found.pending_hours:,}"
+    )
+    runs = run_rows(found.runs)
+    console.out.print(console.table("Last runs", ["started (UTC)", "outcome", "seconds", "landed", "hold"], runs))
+    for title, frame in (
+        ("Reconciliation by arrival hour (unbalanced first)", found.reconciliation),
+        ("Sensors that the registry does not know (last day)", found.unknown),
+        ("Sensors that have been silent for an hour or longer", found.silent),
+    ):
+        if len(frame):
+            console.out.print(console.table(title, list(frame.columns), frame.itertuples(index=False)))
+        else:
+            console.out.print(f"[bold]{title}[/bold]: none")
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole batch path on a simulated city: eight days of history, then its last hour live.
+
+    A second run finds what the first one sent and changes no figure.
+    """
+    enter(Home.local)
+    from infra import demo as city_demo  # noqa: PLC0415
+
+    folder = process.state_dir()
+    plan_file = folder / "demo.json"
+    plan = city_demo.load_plan(plan_file)
+    city, loaded = city_demo.load_city(folder)
+    console.out.print(f"city: {loaded.sensors:,} sensors on {loaded.segments:,} segments in {loaded.zones:,} zones")
+    if not plan.history_sent:
+        with console.counting("8 days of history, by archive") as advance:
+            console.sent(city_demo.send_history(city, plan, advance), "history by archive")
+        plan.history_sent = True
+        city_demo.save_plan(plan, plan_file)
+    if plan.live_sent_at is None:
+        sent_at = datetime.now(UTC)
+        with console.counting("the last hour, live through Kinesis") as advance:
+            sent = city_demo.send_live(city, plan, advance)
+        console.sent(sent, "last hour through Kinesis")
+        plan.live_sent_at, plan.live_documents = sent_at, sent.sent
+        city_demo.save_plan(plan, plan_file)
+    with console.counting("Firehose lands the last hour as Parquet", plan.live_documents) as advance:
+        city_demo.await_landing(plan, advance)
+    report = _run()
+    day, worst = city_demo.worst_segments(plan)
+    console.out.print(console.table(f"Worst segments of {day}", list(worst.columns), worst.itertuples(index=False)))
+    sums = city_demo.reconciliation()
+    console.out.print(console.reconciliation_line(sums))
+    if sums["unbalanced"]:
+        console.error(f"{sums['unbalanced']} of {sums['hours']} arrival hours do not balance: trafficlake status")
+    _say_where(folder, report)
+    if sums["unbalanced"]:
+        raise typer.Exit(1)
+
+
+def _say_where(folder: Path, report: RunReport) -> None:
+    from infra.runners import record  # noqa: PLC0415
+
+    city = settings()
+    latest = next((run for run in record.latest(city.lake_bucket) if run["verdict"]), None)
+    if latest:
+        found = latest["verdict"]
+        console.out.print(
+            f"expectations: {found['passed']} of {found['expectations']} hold on {found['rows']:,} rows"
+            + ("" if report.verdict else " (last run that had rows to check)")
+        )
+    console.out.print(
+        f"\nwhere it lies: state {folder}; landing s3://{city.raw_bucket}/; tables s3://{city.lake_bucket}/ "
+        f"(Glue databases raw, reference, curated, marts); data docs s3://{city.docs_bucket}/quality/"
+    )
+    console.out.print(f"try next:\n{TRY_NEXT}")
+
+
+def main() -> None:
+    """Run the command; every error that a person can act on becomes one clear sentence and an exit code."""
+    try:
+        app()
+    except (UsageError, UnusableFileError) as error:
+        console.error(str(error))
+        sys.exit(2)
+    except ValidationError as error:
+        details = "; ".join(f"TRAFFICLAKE_{problem['loc'][0]}: {problem['msg']}".upper() for problem in error.errors())
+        console.error(f"a setting in the environment cannot be used: {details}")
+        sys.exit(2)
+    except (
+        FailedError,
+        StepFailedError,
+        process.EndpointError,
+        toolchain.ToolchainError,
+        BotoCoreError,
+        ClientError,
+    ) as error:
+        console.error(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

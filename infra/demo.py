@@ -1,0 +1,136 @@
+"""The demonstration: a simulated city's last eight days and its last hour, through the whole batch path."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from infra.athena import ask
+from infra.errors import FailedError
+from infra.settings import settings
+from ingestion import simulator
+from ingestion.iceberg_catalog import open_catalog
+from ingestion.publish.archive import archive
+from ingestion.publish.kinesis import publish
+from ingestion.publish.sent import Progress, Sent
+from ingestion.registry.load import LoadReport, load_registry
+from ingestion.registry.rows import read_registry
+
+SEED = 1
+HISTORY = timedelta(days=8)
+LIVE = timedelta(hours=1)
+LANDING_LIMIT_S = 180
+
+LANDED_LIVE = """
+select
+    (select count(*) from raw.sensor_readings where dt between '{first}' and '{last}' and "$path" like '%/{stream}-%')
+    + (select count(*) from raw.delivery_errors where dt between '{first}' and '{last}' and "$path" like '%/{stream}-%')
+    as documents
+"""
+WORST_SEGMENTS = """
+select
+    segment_id, corridor_id, delay_veh_h, travel_time_index, speed_kmh, free_flow_kmh, congestion_index_max,
+    congested_minutes, observed_share
+from marts.congestion_daily
+where local_date = date '{day}' and is_reliable
+order by delay_veh_h desc, segment_id
+limit 10
+"""
+RECONCILIATION = """
+select
+    sum(landed) as landed, sum(curated) as curated, sum(duplicates) as duplicates, sum(rejected) as rejected,
+    sum(conversion_errors) as conversion_errors, count(*) as hours, count_if(not is_balanced) as unbalanced
+from marts.reconciliation_hourly
+"""
+
+
+class LandingError(FailedError):
+    """What was sent did not land in time; the message says where to look."""
+
+
+@dataclass
+class Plan:
+    """What the demo has sent: `end` is the end of the simulated time; a second run goes on where the first is."""
+
+    end: datetime
+    history_sent: bool = False
+    live_sent_at: datetime | None = None
+    live_documents: int = 0
+
+
+def load_plan(path: Path) -> Plan:
+    """Return the plan of the first run, or a new one that ends at the last full hour.
+
+    The simulated time is fixed by the first run, so that a second one changes no figure.
+    """
+    if not path.exists():
+        return Plan(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    stored = json.loads(path.read_text())
+    moments = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("end", "live_sent_at")}
+    return Plan(**{**stored, **moments})
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Note what was sent, in one step."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(plan.__dict__, default=datetime.isoformat))
+    part.replace(path)
+
+
+def load_city(folder: Path) -> tuple[simulator.City, LoadReport]:
+    """Make the city, write its registry CSV into the folder and load it."""
+    city = simulator.city(simulator.DEMO_SENSORS, SEED)
+    registry = folder / "demo-registry.csv"
+    registry.write_text(simulator.registry_csv(city), encoding="utf-8", newline="")
+    rows, _ = read_registry(registry)
+    return city, load_registry(rows, open_catalog())
+
+
+def send_history(city: simulator.City, plan: Plan, on_progress: Progress) -> Sent:
+    """Back-fill eight days up to the last hour, each reading at its own arrival time."""
+    live = plan.end - LIVE
+    return archive(simulator.readings(city, live - HISTORY, live), settings().raw_bucket, on_progress)
+
+
+def send_live(city: simulator.City, plan: Plan, on_progress: Progress) -> Sent:
+    """Send the last hour through Kinesis; Firehose stamps its arrival."""
+    documents = simulator.readings(city, plan.end - LIVE, plan.end, received_at=False)
+    return publish(documents, settings().stream, settings().raw_bucket, on_progress)
+
+
+def await_landing(plan: Plan, on_progress: Progress) -> None:
+    """Wait until Firehose has delivered what was sent live.
+
+    Raises LandingError when it has not within three minutes.
+    """
+    sent_at = plan.live_sent_at or datetime.now(UTC)
+    days = {"first": f"{sent_at:%Y-%m-%d}", "last": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"}
+    query = LANDED_LIVE.format(**days, stream=settings().delivery_stream)
+    deadline = time.monotonic() + LANDING_LIMIT_S
+    seen = 0
+    while time.monotonic() < deadline:
+        landed = int(ask(query).rows["documents"].iloc[0])
+        on_progress(landed - seen)
+        seen = landed
+        if landed >= plan.live_documents:
+            return
+        time.sleep(0.5)
+    raise LandingError(
+        f"only {seen:,} of {plan.live_documents:,} documents have landed after {LANDING_LIMIT_S} s; "
+        "see .trafficlake/endpoint.log, and run `make demo` again: it goes on where it was"
+    )
+
+
+def worst_segments(plan: Plan) -> tuple[str, pd.DataFrame]:
+    """Return the last full local day of the simulated time and its ten segments with the most delay."""
+    local_end = pd.Timestamp(plan.end).tz_convert(settings().city_time_zone)
+    day = (local_end.normalize() - pd.Timedelta(hours=1)).strftime("%Y-%m-%d")
+    return day, ask(WORST_SEGMENTS.format(day=day)).rows
+
+
+def reconciliation() -> dict[str, int]:
+    """Return the sums of the reconciliation over all arrival hours, and how many hours do not balance."""
+    return {name: int(value) for name, value in ask(RECONCILIATION).rows.iloc[0].items()}
