@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import orjson
 
@@ -73,6 +74,16 @@ def handlers(app: ModuleType) -> dict[str, Handler]:
 def glue_entry(app: ModuleType) -> Callable[..., Response]:
     """Return the base's Glue handler as a plain function, which its own handler runs in a thread per call."""
     return app._get_module("glue")._handle_request_sync
+
+
+def kinesis_streams(app: ModuleType) -> dict[str, dict[str, Any]]:
+    """Return what the base keeps of its streams, records included, by the stream's address."""
+    return {stream["StreamARN"]: stream for stream in app._get_module("kinesis")._streams._data.values()}
+
+
+def kinesis_stream_of(app: ModuleType, request: dict[str, Any]) -> str:
+    """Return the address of the stream that a request of the caller's account and region names."""
+    return app._get_module("kinesis")._resolve_stream(request)[1]["StreamARN"]
 
 
 def saver(app: ModuleType, service: str) -> Callable[[], None]:

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs
 from infra.local import base
 from infra.local.base import Handler, Response
 
-# Glue is not among them: its handler saves under its own lock.
-DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "kinesis", "s3", "sns", "ssm")
+# Glue and Kinesis are not among them: their handlers save in their own order.
+DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "s3", "sns", "ssm")
 READS = re.compile(r"^(Get|BatchGet|List|Describe|Search|Query|Scan|Head|Simulate|SubscribeToShard)")
 # Data, not definitions: writing the whole state for each of these would cost more than the call.
 PASSING_DATA = frozenset({"PutRecord", "PutRecords", "PutRecordBatch", "Publish", "PublishBatch", "PutEvents"})

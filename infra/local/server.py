@@ -23,7 +23,7 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, firehose, glue, persistence
+from infra.local import base, firehose, glue, kinesis, persistence
 
 SERVICE_KEY = "trafficlake-service"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -80,6 +80,11 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     app = base.load(state_dir, port)
     handlers = base.handlers(app)
     persistence.make_durable(app, handlers)
+    journal = state_dir / "services" / "kinesis-records.jsonl"
+    save_streams = base.saver(app, "kinesis")
+    handlers["kinesis"] = kinesis.handler(
+        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal
+    )
     objects = boto3.client("s3")
     handlers["glue"] = glue.handler(
         base.glue_entry(app), base.saver(app, "glue"), partial(_read, objects), partial(_prefixes, objects)
@@ -98,9 +103,16 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     ended = asyncio.Event()
     health = {"pid": os.getpid(), "state_dir": str(state_dir), "athena": with_athena}
 
+    def restore() -> None:
+        if kinesis.restore(base.kinesis_streams(app), journal):
+            save_streams()
+        journal.write_bytes(b"")
+
+    guarded = _guarded(app.app, activity, health, restore)
+
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve(_guarded(app.app, activity, health), config, shutdown_trigger=ended.wait))
+        loop.run_until_complete(serve(guarded, config, shutdown_trigger=ended.wait))
 
     thread = threading.Thread(target=run, name="endpoint", daemon=True)
     thread.start()
@@ -179,18 +191,31 @@ def refusal(path: str, headers: dict[str, str]) -> str | None:
     return None
 
 
-def _guarded(app: Callable[..., Any], activity: Activity, health: dict[str, Any]) -> Callable[..., Any]:
-    """Wrap the base's ASGI app: refuse what is not local, answer health checks, keep count of use."""
+def _guarded(
+    app: Callable[..., Any], activity: Activity, health: dict[str, Any], restore: Callable[[], None]
+) -> Callable[..., Any]:
+    """Wrap the base's ASGI app: refuse what is not local, answer health checks, keep count of use.
+
+    `restore` is called when the base has read its state, and before the first request.
+    """
 
     async def answer(send: Callable[..., Any], status: int, body: dict[str, Any]) -> None:
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
+    def after_start(send: Callable[..., Any]) -> Callable[..., Any]:
+        async def announce(message: dict[str, Any]) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                restore()
+            await send(message)
+
+        return announce
+
     async def guarded(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await app(scope, receive, send)
+                await app(scope, receive, after_start(send))
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if reason := refusal(scope["path"], headers):
