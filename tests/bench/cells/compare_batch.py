@@ -28,8 +28,8 @@ def run(out: str) -> dict[str, Any]:
         ("curated.landed_keys", "landed_keys", _KEYS),
     ):
         database.register("lake", catalog.load_table(table).scan().to_arrow_batch_reader())
-        ours = database.execute(digest.format("lake")).fetchone()
-        other = database.execute(digest.format(f"'{out}/{folder}/*/*.parquet'")).fetchone()
+        ours = database.execute(digest.format("lake")).fetchall()[0]
+        other = database.execute(digest.format(f"'{out}/{folder}/*/*.parquet'")).fetchall()[0]
         if ours != other:
             differences.append(f"{table}: {ours} in the lake, {other} in DuckDB")
     differences += _rolled(database, catalog, out)
@@ -46,5 +46,5 @@ def _rolled(database: duckdb.DuckDBPyConnection, catalog: Any, out: str) -> list
         SELECT count(*), count(*) FILTER (a.sensor_id IS NULL OR b.sensor_id IS NULL OR {far}
             OR a.samples_observed <> b.samples_observed OR a.samples_expected IS DISTINCT FROM b.samples_expected
             OR a.quality_flags <> b.quality_flags)
-        FROM lake a FULL JOIN '{out}/sensor_5min/*/*.parquet' b USING (sensor_id, interval_start)""").fetchone()
+        FROM lake a FULL JOIN '{out}/sensor_5min/*/*.parquet' b USING (sensor_id, interval_start)""").fetchall()[0]
     return [f"curated.sensor_5min: {unequal} of {rows} intervals differ"] if unequal else []

@@ -180,9 +180,9 @@ def _curate(database: duckdb.DuckDBPyConnection, landing: str, out: str) -> dict
     database.execute("DROP TABLE winners")
 
     def count(folder: str) -> int:
-        return database.execute(f"SELECT count(*) FROM '{out}/{folder}/*/*.parquet'").fetchone()[0]
+        return database.execute(f"SELECT count(*) FROM '{out}/{folder}/*/*.parquet'").fetchall()[0][0]
 
-    landed = database.execute("SELECT count(*) FROM typed").fetchone()[0]
+    landed = database.execute("SELECT count(*) FROM typed").fetchall()[0][0]
     database.execute("DROP VIEW judged; DROP TABLE typed")
     kept, accepted, refused = count("readings"), count("landed_keys"), count("rejected")
     return {"landed": landed, "curated": kept, "duplicates": accepted - kept, "rejected": refused}

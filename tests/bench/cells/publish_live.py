@@ -37,7 +37,7 @@ def run(documents: str) -> dict[str, Any]:
         for number, key in enumerate(sorted(new), len(landed)):
             s3.download_file(bucket, key, str(folder / f"{number}.parquet"))
         landed |= new
-        rows = duckdb.execute(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchone()[0] if landed else 0
+        rows = duckdb.execute(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchall()[0][0] if landed else 0
         time.sleep(0 if new else 0.05)
     if rows != len(lines) or sent.failed:
         raise RuntimeError(f"{len(lines)} documents: {sent.sent} sent, {sent.failed} failed, {rows} landed")
@@ -55,7 +55,7 @@ def digest(files: str) -> list[Any]:
     query = """
         SELECT count(*), sum(vehicle_count)::BIGINT, sum(round(avg_speed * 10))::BIGINT,
             (sum(hash(sensor_id, "timestamp", received_at)) % 1000000007)::BIGINT"""
-    return list(duckdb.execute(f"{query} FROM read_parquet('{files}', hive_partitioning = false)").fetchone())
+    return list(duckdb.execute(f"{query} FROM read_parquet('{files}', hive_partitioning = false)").fetchall()[0])
 
 
 def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
