@@ -31,9 +31,7 @@ def main() -> None:
     parser.add_argument("--first-year", type=int, default=2000)
     parser.add_argument("--last-year", type=int, default=2040)
     arguments = parser.parse_args()
-    rows = holiday_rows(
-        arguments.country, arguments.subdivision or None, arguments.first_year, arguments.last_year
-    )
+    rows = holiday_rows(arguments.country, arguments.subdivision or None, arguments.first_year, arguments.last_year)
     with SEED.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["holiday_date", "holiday_name"])
