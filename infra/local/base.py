@@ -76,6 +76,17 @@ def glue_entry(app: ModuleType) -> Callable[..., Response]:
     return app._get_module("glue")._handle_request_sync
 
 
+def keys_below(app: ModuleType, address: str) -> list[str]:
+    """Return the keys below an s3:// address of the caller's account, as they go on after the address.
+
+    A listing through the API goes through all keys of the bucket for each folder that it lists.
+    """
+    bucket, prefix = address.removeprefix("s3://").split("/", 1)
+    # Copied in one step, while other threads write.
+    keys = list((app._get_module("s3")._buckets.get(bucket) or {"objects": {}})["objects"])
+    return [key[len(prefix) :] for key in keys if key.startswith(prefix)]
+
+
 def kinesis_streams(app: ModuleType) -> dict[str, dict[str, Any]]:
     """Return what the base keeps of its streams, records included, by the stream's address."""
     return {stream["StreamARN"]: stream for stream in app._get_module("kinesis")._streams._data.values()}
@@ -86,10 +97,16 @@ def kinesis_stream_of(app: ModuleType, request: dict[str, Any]) -> str:
     return app._get_module("kinesis")._resolve_stream(request)[1]["StreamARN"]
 
 
-def saver(app: ModuleType, service: str) -> Callable[[], None]:
+def glue_state(app: ModuleType) -> dict[str, Any]:
+    """Return the live stores of the base's catalog: its own `get_state` copies them deeply, two thirds of a save."""
+    return app._get_module("glue")._ALL_STATE
+
+
+def saver(app: ModuleType, service: str, state: Callable[[], dict[str, Any]] | None = None) -> Callable[[], None]:
     """Return a function that writes the state of one service to its file, whole or not at all.
 
-    The base reads the file when it starts. A process that is killed loses nothing; a machine that loses its power may.
+    `state` returns what to write, by default the base's own copy. The base reads the file when it starts. A process
+    that is killed loses nothing; a machine that loses its power may.
     """
     persistence = import_module("ministack.core.persistence")
     config = app.SERVICE_REGISTRY[service]
@@ -100,10 +117,10 @@ def saver(app: ModuleType, service: str) -> Callable[[], None]:
     def save() -> None:
         with lock:
             # Imported by its first call only: all services together take seconds.
-            payload = app._get_module(config["module"]).get_state()
-            state = {"__ministack_format__": persistence._state_format_version(key), "payload": payload}
+            payload = state() if state else app._get_module(config["module"]).get_state()
+            whole = {"__ministack_format__": persistence._state_format_version(key), "payload": payload}
             part = path.with_suffix(".part")
-            part.write_bytes(orjson.dumps(state, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
+            part.write_bytes(orjson.dumps(whole, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
             part.replace(path)
 
     return save

@@ -14,19 +14,19 @@ from typing import Any
 from infra.local import glue_catalog, glue_iceberg, glue_projection, persistence
 from infra.local.base import Handler, Response
 from infra.local.glue_catalog import Call, GlueError
+from infra.local.glue_projection import KeysBelow
 
-ReadText = Callable[[str], bytes]
-ListPrefixes = Callable[[str], list[str]]
+ReadObject = Callable[[str], bytes]
 SyncHandler = Callable[..., Response]
 
 
 def handler(
-    base_glue: SyncHandler, save: Callable[[], None], read_object: ReadText, list_prefixes: ListPrefixes
+    base_glue: SyncHandler, save: Callable[[], None], read_object: ReadObject, keys_below: KeysBelow
 ) -> Handler:
     """Return the Glue handler that wraps the base's.
 
     `base_glue` is the base's handler as a plain function; `save` writes the catalog to disk; `read_object` returns the
-    bytes at an s3:// address; `list_prefixes` the s3:// addresses one level below an address that ends in "/".
+    bytes at an s3:// address; `keys_below` the keys below an address that ends in "/", as they go on after it.
     """
     lock = threading.Lock()
 
@@ -45,7 +45,7 @@ def handler(
         request = glue_catalog.fold_names(request)
         call = on_base(headers)
         if glue_projection.is_engine(headers):
-            projected = glue_projection.answer(name, request, call, list_prefixes)
+            projected = glue_projection.answer(name, request, call, keys_below)
             if projected is not None:
                 return projected
         if name in ("CreateTable", "UpdateTable"):

@@ -169,7 +169,7 @@ def select_partitions(
             holds = glue_expression.predicate(request["Expression"], column_types(table))
         except ValueError as error:
             raise GlueError("InvalidInputException", str(error)) from error
-        partitions = [entry for entry in partitions if holds(partition_values(table, entry)) is True]
+        partitions = [entry for entry in partitions if holds(partition_values(table, entry))]
     if segment := request.get("Segment"):
         number, total = segment["SegmentNumber"], segment["TotalSegments"]
         partitions = [

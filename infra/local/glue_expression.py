@@ -1,7 +1,4 @@
-"""The filter language of GetPartitions: SQL conditions over partition keys, evaluated on a partition's values.
-
-Three-valued, so that a filter can be tried before all keys are known: None means "cannot be told yet".
-"""
+"""The filter language of GetPartitions: SQL conditions over partition keys, evaluated on a partition's values."""
 
 import operator
 import re
@@ -13,8 +10,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-Truth = bool | None
-Predicate = Callable[[Mapping[str, str]], Truth]
+Predicate = Callable[[Mapping[str, str]], bool]
+Value = Callable[[Mapping[str, str]], Any]
 COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], bool]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
@@ -30,8 +27,9 @@ FRACTIONS = ("decimal", "double", "float")
 def predicate(expression: str, types: Mapping[str, str]) -> Predicate:
     """Return a function that says for a partition's values (by key) whether `expression` holds.
 
-    `types` gives each key's Hive type. The function returns None where a value that decides is not given.
-    Raises ValueError for an expression that is not understood or that names no partition key.
+    `types` gives each key's Hive type.
+    Raises ValueError for an expression that is not understood or that names no partition key; the function raises it
+    for a value that is not of its key's type.
     """
     try:
         tree = sqlglot.parse_one(expression, dialect="trino")
@@ -41,8 +39,8 @@ def predicate(expression: str, types: Mapping[str, str]) -> Predicate:
         if column.name.lower() not in types:
             raise ValueError(f"Column {column.name} is not a partition key")
     by_key = {name.lower(): kind.lower() for name, kind in types.items()}
-    _truth(tree, {}, by_key)  # an expression that cannot be read is refused here, not at the first partition
-    return lambda values: _truth(tree, {key.lower(): value for key, value in values.items()}, by_key)
+    holds = _truth(tree, by_key)
+    return lambda values: holds({key.lower(): value for key, value in values.items()})
 
 
 def typed(text: str, kind: str) -> Any:  # noqa: ANN401 — of the key's own type
@@ -61,63 +59,56 @@ def typed(text: str, kind: str) -> Any:  # noqa: ANN401 — of the key's own typ
     return text
 
 
-def _truth(node: exp.Expression, values: Mapping[str, str], types: Mapping[str, str]) -> Truth:
+def _truth(node: exp.Expression, types: Mapping[str, str]) -> Predicate:
     if isinstance(node, exp.Paren):
-        return _truth(node.this, values, types)
+        return _truth(node.this, types)
     if isinstance(node, exp.Boolean):
-        return bool(node.this)
+        return lambda _values: bool(node.this)
     if isinstance(node, exp.Not):
-        inner = _truth(node.this, values, types)
-        return None if inner is None else not inner
+        inner = _truth(node.this, types)
+        return lambda values: not inner(values)
     if isinstance(node, exp.And | exp.Or):
-        return _joined(node, _truth(node.left, values, types), _truth(node.right, values, types))
-    return _condition(node, values, types)
+        sides = (_truth(node.left, types), _truth(node.right, types))
+        join = all if isinstance(node, exp.And) else any
+        return lambda values: join(side(values) for side in sides)
+    return _condition(node, types)
 
 
-def _joined(node: exp.Expression, left: Truth, right: Truth) -> Truth:
-    decisive = isinstance(node, exp.Or)
-    if decisive in (left, right):
-        return decisive
-    return None if None in (left, right) else not decisive
-
-
-def _condition(node: exp.Expression, values: Mapping[str, str], types: Mapping[str, str]) -> Truth:
+def _condition(node: exp.Expression, types: Mapping[str, str]) -> Predicate:
     column = node.find(exp.Column)
     kind = types[column.name.lower()] if column else "bigint"
 
-    def value(part: exp.Expression) -> Any:  # noqa: ANN401
-        return _value(part, values, types, kind)
+    def value(part: exp.Expression) -> Value:
+        return _value(part, types, kind)
 
     if type(node) in COMPARISONS:
-        left, right = value(node.left), value(node.right)
-        return None if None in (left, right) else COMPARISONS[type(node)](left, right)
+        compare, left, right = COMPARISONS[type(node)], value(node.left), value(node.right)
+        return lambda values: compare(left(values), right(values))
     if isinstance(node, exp.In):
-        tried = [value(part) for part in node.expressions]
-        found = value(node.this)
-        return None if found is None else found in tried
+        found, members = value(node.this), [value(part) for part in node.expressions]
+        return lambda values: found(values) in [member(values) for member in members]
     if isinstance(node, exp.Between):
         low, found, high = value(node.args["low"]), value(node.this), value(node.args["high"])
-        return None if found is None else low <= found <= high
+        return lambda values: low(values) <= found(values) <= high(values)
     if isinstance(node, exp.Like):
         found = value(node.this)
         pattern = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in node.expression.this)
-        return None if found is None else re.fullmatch(pattern, str(found), re.DOTALL) is not None
+        return lambda values: re.fullmatch(pattern, str(found(values)), re.DOTALL) is not None
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         # Partition values are never null.
-        return False
+        return lambda _values: False
     raise ValueError(f"Unsupported expression {node.sql()!r}")
 
 
-def _value(part: exp.Expression, values: Mapping[str, str], types: Mapping[str, str], kind: str) -> Any:  # noqa: ANN401
-    if isinstance(part, exp.Paren):
-        return _value(part.this, values, types, kind)
+def _value(part: exp.Expression, types: Mapping[str, str], kind: str) -> Value:
+    if isinstance(part, exp.Paren | exp.Cast | exp.Date):
+        return _value(part.this, types, kind)
     if isinstance(part, exp.Column):
         name = part.name.lower()
-        return typed(values[name], types[name]) if name in values else None
-    if isinstance(part, exp.Cast | exp.Date):
-        return _value(part.this, values, types, kind)
+        return lambda values: typed(values[name], types[name])
     negative = isinstance(part, exp.Neg)
     literal = part.this if negative else part
     if isinstance(literal, exp.Literal):
-        return typed(("-" if negative else "") + literal.this, kind)
+        constant = typed(("-" if negative else "") + literal.this, kind)
+        return lambda _values: constant
     raise ValueError(f"Unsupported expression {part.sql()!r}")

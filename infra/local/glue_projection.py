@@ -3,18 +3,18 @@
 Trino knows partition projection itself, but lists every possible partition where a query does not bound it: a year of
 hours takes it 13 s. So Trino's Glue client signs with the access key `trafficlake-trino`, and for that key alone
 - `projection.*` and `storage.location.template` are left out of tables, so that Trino asks Glue for partitions, and
-- GetPartitions, GetPartition and BatchGetPartition of a projected table are answered with the partitions that the
-  declared ranges allow and that hold objects in S3. A projected partition without objects has no rows, so queries give
-  the same rows.
+- GetPartitions of a projected table is answered with the partitions that the declared ranges allow and that hold
+  objects in S3. A projected partition without objects has no rows, so queries give the same rows. GetPartition and
+  BatchGetPartition are answered for whatever the ranges allow.
 All other clients see tables and partitions as they are. Projection types: date, integer, enum and injected.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.local import glue_catalog, glue_expression
+from infra.local import glue_catalog
 from infra.local.glue_catalog import Call, GlueError
 
 ENGINE_KEY = "trafficlake-trino"
@@ -29,7 +29,8 @@ DATE_LETTERS = {
     "ss": (r"\d{2}", "%S"),
 }
 UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
-ListPrefixes = Callable[[str], list[str]]
+# (address) → the keys below it, as they go on after the address.
+KeysBelow = Callable[[str], list[str]]
 Allowed = Callable[[str], bool]
 
 
@@ -65,79 +66,77 @@ def keep_parameters(request: dict[str, Any], call: Call) -> dict[str, Any]:
     return request | {"TableInput": table | {"Parameters": kept | (table.get("Parameters") or {})}}
 
 
-def answer(name: str, request: dict[str, Any], call: Call, list_prefixes: ListPrefixes) -> dict[str, Any] | None:
-    """Return the answer to a partition call on a projected table; None where the call is none of that."""
+def answer(name: str, request: dict[str, Any], call: Call, keys_below: KeysBelow) -> dict[str, Any] | None:
+    """Return the answer to a partition call on a projected table; None where the call is none of that.
+
+    `keys_below` returns what lies in S3 below an s3:// address that ends in "/".
+    """
     if "Partition" not in name or "TableName" not in request or "ColumnStatistics" in name:
         return None
     table = call("GetTable", {"DatabaseName": request["DatabaseName"], "Name": request["TableName"]})["Table"]
     if not is_projected(table):
         return None
     if name == "GetPartitions":
-        found = [_partition(table, values, at) for values, at in existing(table, request, list_prefixes)]
-        return glue_catalog.select_partitions(table, found, request)
+        return _list(table, request, keys_below)
     if name == "GetPartition":
-        found = _named(table, [request["PartitionValues"]], list_prefixes)
-        if not found:
-            raise GlueError("EntityNotFoundException", "Partition not found")
-        return {"Partition": found[0]}
+        return {"Partition": _one(table, request["PartitionValues"])}
     if name == "BatchGetPartition":
         wanted = [entry["Values"] for entry in request["PartitionsToGet"]]
-        return {"Partitions": _named(table, wanted, list_prefixes), "UnprocessedKeys": []}
+        return {"Partitions": _allowed_partitions(table, wanted), "UnprocessedKeys": []}
     # Projected partitions are not stored: there is nothing to create, change or delete.
     return {} if name in ("CreatePartition", "UpdatePartition", "DeletePartition") else {"Errors": []}
 
 
-def existing(
-    table: dict[str, Any], request: dict[str, Any], list_prefixes: ListPrefixes
-) -> Iterator[tuple[list[str], str]]:
-    """Yield (values, location) of the partitions that exist, without those that the request's filter rules out.
+def _list(table: dict[str, Any], request: dict[str, Any], keys_below: KeysBelow) -> dict[str, Any]:
+    # All in one segment: each further one would look through all keys again.
+    if request.get("Segment", {}).get("SegmentNumber"):
+        return {"Partitions": []}
+    found = [_partition(table, values) for values in existing(table, keys_below)]
+    return glue_catalog.select_partitions(table, found, request | {"Segment": None})
 
-    Goes down the template level by level, and no further where the filter is false already.
-    """
-    types = glue_catalog.column_types(table)
-    try:
-        holds = glue_expression.predicate(request.get("Expression") or "true", types)
-    except ValueError as error:
-        raise GlueError("InvalidInputException", str(error)) from error
-    allowed = {key: _allowed(table["Parameters"], key) for key in types}
+
+def _one(table: dict[str, Any], values: list[str]) -> dict[str, Any]:
+    found = _allowed_partitions(table, [values])
+    if not found:
+        raise GlueError("EntityNotFoundException", "Partition not found")
+    return found[0]
+
+
+def existing(table: dict[str, Any], keys_below: KeysBelow) -> list[list[str]]:
+    """Return the values of the partitions that the declared ranges allow and that hold objects, in order."""
     base, levels = _levels(table)
-    formats = {key: (table["Parameters"].get(f"projection.{key}.format") or "").count("/") + 1 for key in types}
-
-    def descend(prefix: str, depth: int, parts: dict[str, list[str]]) -> Iterator[tuple[list[str], str]]:
-        whole = {key: "/".join(found) for key, found in parts.items() if len(found) == formats[key]}
-        if not all(allowed[key](value) for key, value in whole.items()) or holds(whole) is False:
-            return
-        if depth == len(levels):
-            yield [whole[key] for key in types], prefix
-            return
-        for child in list_prefixes(prefix):
-            if match := levels[depth].fullmatch(child.removeprefix(prefix).rstrip("/")):
-                found = {key.rsplit("__", 1)[0]: text for key, text in match.groupdict().items()}
-                yield from descend(child, depth + 1, {key: parts[key] + [found[key]] if key in found else parts[key]
-                                                      for key in parts})  # fmt: skip
-
-    return descend(base, 0, {key: [] for key in types})
-
-
-def _named(table: dict[str, Any], wanted: list[list[str]], list_prefixes: ListPrefixes) -> list[dict[str, Any]]:
-    """Return the partitions of the given values whose location holds objects."""
+    folders = {tuple(key.split("/")[: len(levels)]) for key in keys_below(base) if key.count("/") >= len(levels)}
+    allowed = {key: _allowed(table["Parameters"], key) for key in glue_catalog.column_types(table)}
     found = []
-    for values in wanted:
-        by_key = dict(zip(glue_catalog.column_types(table), values, strict=True))
-        parameters = table["Parameters"]
-        location = _template(table)
-        for key, value in by_key.items():
-            digits = int(parameters.get(f"projection.{key}.digits") or 0)
-            location = location.replace(f"${{{key}}}", value.zfill(digits))
-        parent, last = location.rstrip("/").rsplit("/", 1)
-        if all(_allowed(parameters, key)(value) for key, value in by_key.items()) and (
-            f"{parent}/{last}/" in list_prefixes(f"{parent}/")
-        ):
-            found.append(_partition(table, values, f"{parent}/{last}/"))
+    for folder in sorted(folders):
+        matches = [level.fullmatch(part) for level, part in zip(levels, folder, strict=True)]
+        if not all(matches):
+            continue
+        parts: dict[str, list[str]] = {key: [] for key in allowed}
+        for match in matches:
+            for group, text in match.groupdict().items():
+                parts[group.rsplit("__", 1)[0]].append(text)
+        values = {key: "/".join(texts) for key, texts in parts.items()}
+        if all(allowed[key](value) for key, value in values.items()):
+            found.append(list(values.values()))
     return found
 
 
-def _partition(table: dict[str, Any], values: list[str], location: str) -> dict[str, Any]:
+def _allowed_partitions(table: dict[str, Any], wanted: list[list[str]]) -> list[dict[str, Any]]:
+    """Return the partitions of the given values that the declared ranges allow: without objects they have no rows."""
+    allowed = [_allowed(table["Parameters"], key) for key in glue_catalog.column_types(table)]
+    return [
+        _partition(table, values)
+        for values in wanted
+        if all(is_allowed(value) for is_allowed, value in zip(allowed, values, strict=True))
+    ]
+
+
+def _partition(table: dict[str, Any], values: list[str]) -> dict[str, Any]:
+    location = _template(table).rstrip("/") + "/"
+    for key, value in zip(glue_catalog.column_types(table), values, strict=True):
+        digits = int(table["Parameters"].get(f"projection.{key}.digits") or 0)
+        location = location.replace(f"${{{key}}}", value.zfill(digits))
     return {
         "Values": values,
         "DatabaseName": table["DatabaseName"],

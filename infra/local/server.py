@@ -86,8 +86,9 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal
     )
     objects = boto3.client("s3")
+    save_catalog = base.saver(app, "glue", partial(base.glue_state, app))
     handlers["glue"] = glue.handler(
-        base.glue_entry(app), base.saver(app, "glue"), partial(_read, objects), partial(_prefixes, objects)
+        base.glue_entry(app), save_catalog, partial(_read, objects), partial(base.keys_below, app)
     )
     close_athena = _plug_in_athena(handlers, state_dir, url) if with_athena else None
 
@@ -137,12 +138,6 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
 def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type
     bucket, key = address.removeprefix("s3://").split("/", 1)
     return objects.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-
-def _prefixes(objects: Any, address: str) -> list[str]:  # noqa: ANN401
-    bucket, prefix = address.removeprefix("s3://").split("/", 1)
-    pages = objects.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
-    return [f"s3://{bucket}/{entry['Prefix']}" for page in pages for entry in page.get("CommonPrefixes", [])]
 
 
 def _plug_in_athena(handlers: dict[str, base.Handler], state_dir: Path, url: str) -> Callable[[], None]:

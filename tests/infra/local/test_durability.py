@@ -22,7 +22,9 @@ WRITERS = 3
 def _catalog(url: str) -> Any:
     own = {"glue.endpoint": url, "glue.region": "us-east-1", "s3.endpoint": url, "s3.region": "us-east-1"}
     keys = {"glue.access-key-id": "x", "glue.secret-access-key": "x", "s3.access-key-id": "x"}
-    return load_catalog("glue", type="glue", **own, **keys, **{"s3.secret-access-key": "x"})
+    # A client that gives up soon: its endpoint will be gone.
+    once = {"glue.max-retries": 1, "s3.connect-timeout": 2, "s3.request-timeout": 10}
+    return load_catalog("glue", type="glue", **own, **keys, **once, **{"s3.secret-access-key": "x"})
 
 
 def _append(url: str, writer: int, acknowledged: list[int], enough: threading.Event, ended: threading.Event) -> None:

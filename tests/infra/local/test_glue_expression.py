@@ -38,16 +38,6 @@ def test_a_filter_compares_in_the_keys_own_type(expression: str, holds: bool) ->
     assert predicate(expression, TYPES)(VALUES) is holds
 
 
-@pytest.mark.parametrize(
-    ("expression", "truth"),
-    [("dt = '2026-03-01' AND hour = 9", None), ("dt = '2026-03-02' AND hour = 9", False),
-     ("dt = '2026-03-01' OR hour = 9", True), ("hour = 9", None), ("NOT hour = 9", None),
-     ("hour IN (1)", None), ("hour BETWEEN 1 AND 2", None)],
-)  # fmt: skip
-def test_what_cannot_be_told_yet_is_neither_true_nor_false(expression: str, truth: bool | None) -> None:
-    assert predicate(expression, TYPES)({"dt": "2026-03-01"}) is truth
-
-
 @pytest.mark.parametrize("expression", ["n = 1", "hour =", "upper(city) = 'X'", "hour", "hour = 'nine'", "; DROP"])
 def test_what_is_not_understood_is_refused_at_once(expression: str) -> None:
     with pytest.raises(ValueError, match=r"."):

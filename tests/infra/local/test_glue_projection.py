@@ -1,5 +1,6 @@
 """What the engine behind Athena is told of tables with partition projection: the partitions that exist."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,8 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+from infra.local import glue_projection
 
 BUCKET = "trafficlake-local-raw"
 KEYS = [{"Name": "dt", "Type": "string"}, {"Name": "hour", "Type": "int"}]
@@ -102,9 +105,9 @@ def test_partitions_are_found_by_their_values(engine: Any) -> None:
         found = engine.get_partition(**of_table, PartitionValues=values)["Partition"]
         assert found["StorageDescriptor"]["Location"].endswith("/dt=2026-02-01/hour=07/")
     with pytest.raises(ClientError) as refused:
-        engine.get_partition(**of_table, PartitionValues=["2026-02-01", "08"])
+        engine.get_partition(**of_table, PartitionValues=["2025-02-01", "07"])
     assert refused.value.response["Error"]["Code"] == "EntityNotFoundException"
-    wanted = [{"Values": ["2026-02-01", "07"]}, {"Values": ["2026-02-01", "08"]}, {"Values": ["2025-02-01", "07"]}]
+    wanted = [{"Values": ["2026-02-01", "07"]}, {"Values": ["2026-02-01", "24"]}, {"Values": ["2025-02-01", "07"]}]
     answer = engine.batch_get_partition(**of_table, PartitionsToGet=wanted)
     assert [entry["Values"] for entry in answer["Partitions"]] == [["2026-02-01", "07"]]
 
@@ -144,3 +147,18 @@ def test_the_engine_cannot_lose_the_projection_when_it_alters_a_table(engine: An
     assert parameters["comment"] == "x"
     assert parameters["projection.dt.range"] == BY_HOUR["projection.dt.range"]
     assert parameters["storage.location.template"].endswith("dt=${dt}/hour=${hour}/")
+
+
+def test_a_year_of_hours_is_listed_at_once(engine: Any) -> None:
+    table = {
+        "PartitionKeys": KEYS,
+        "StorageDescriptor": {"Location": "s3://b/t/"},
+        "Parameters": BY_HOUR | {"projection.dt.range": "2025-01-01,2025-12-31"},
+    }
+    first = datetime(2025, 1, 1)
+    hours = [first + timedelta(hours=number) for number in range(365 * 24)]
+    keys = [f"dt={hour:%Y-%m-%d}/hour={hour:%H}/{number}" for hour in hours for number in range(3)]
+    begin = time.process_time()
+    found = glue_projection.existing(table, lambda _address: keys)
+    assert found == [[f"{hour:%Y-%m-%d}", f"{hour:%H}"] for hour in hours]
+    assert time.process_time() - begin < 2
