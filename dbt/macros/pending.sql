@@ -99,16 +99,17 @@
     )
 {%- endmacro %}
 
-{# Predicate on the partition keys of a landing table: the days of the spans, and the hours of a span within a day. #}
-{% macro in_landing_spans(spans) -%}
+{# Predicate on the partition keys of a landing table (by its alias): the days of the spans, and the hours of a span within a day. #}
+{% macro in_landing_spans(table, spans) -%}
     (
         {%- for span in spans %}
         (
-            dt >= '{{ span.from[:10] }}' and dt <= '{{ span.last_hour[:10] }}'
+            {{ table }}.dt >= '{{ span.from[:10] }}' and {{ table }}.dt <= '{{ span.last_hour[:10] }}'
             {%- if span.from[:10] == span.last_hour[:10] %}
-            and hour between {{ span.from[11:13] | int }} and {{ span.last_hour[11:13] | int }}
+            and {{ table }}.hour between {{ span.from[11:13] | int }} and {{ span.last_hour[11:13] | int }}
             {%- endif %}
-            and arrival_hour >= timestamp '{{ span.from }}' and arrival_hour < timestamp '{{ span.to }}'
+            and {{ table }}.arrival_hour >= timestamp '{{ span.from }}'
+            and {{ table }}.arrival_hour < timestamp '{{ span.to }}'
         ){{ ' or' if not loop.last }}
         {%- else -%}
         false

@@ -25,7 +25,7 @@ landed as (
     from {{ ref('stg_raw__landed') }} as landed
     inner join processed
         on landed.object_path = processed.object_path and processed.kind = 'readings'
-    where {{ in_landing_spans(spans) }}
+    where {{ in_landing_spans('landed', spans) }}
     group by 1
 ),
 
@@ -36,7 +36,7 @@ conversion_errors as (
     from {{ ref('stg_raw__delivery_errors') }} as errors
     inner join processed
         on errors.object_path = processed.object_path and processed.kind = 'errors'
-    where {{ in_landing_spans(spans) }}
+    where {{ in_landing_spans('errors', spans) }}
     group by 1
 ),
 
@@ -79,7 +79,7 @@ sent_batches as (
     from {{ ref('stg_raw__sent_batches') }} as sent
     inner join processed
         on sent.object_path = processed.object_path and processed.kind = 'sent'
-    where {{ in_landing_spans(spans) }}
+    where {{ in_landing_spans('sent', spans) }}
 ),
 
 sent as (
