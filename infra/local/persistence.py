@@ -5,8 +5,10 @@ memory is saved, whole, after each call that changed it: a file per service, wri
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from urllib.parse import parse_qs
 
@@ -38,6 +40,23 @@ def changes(service: str, method: str, path: str, name: str) -> bool:
         # Objects are on disk already; what the base keeps in memory belongs to buckets.
         return method in ("PUT", "DELETE", "POST") and "/" not in path.strip("/")
     return bool(name) and not READS.match(name) and name not in PASSING_DATA
+
+
+def mend_objects(folder: Path) -> int:
+    """Mend objects that were being overwritten when the endpoint was killed; return how many.
+
+    The base writes an object and then its sidecar. Between the two the sidecar describes the former bytes, and clients
+    would refuse the new ones for their checksum: without size, ETag and checksum the base takes them from the bytes.
+    """
+    mended = 0
+    for sidecar in folder.rglob("*.meta.json"):
+        data = sidecar.with_name(sidecar.name.removesuffix(".meta.json"))
+        if data.is_file() and data.stat().st_mtime_ns > sidecar.stat().st_mtime_ns:
+            known = json.loads(sidecar.read_bytes())
+            kept = {name: value for name, value in known.items() if name not in ("size", "etag", "checksums")}
+            sidecar.write_text(json.dumps(kept))
+            mended += 1
+    return mended
 
 
 def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:

@@ -77,6 +77,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(own_environment(url))
+    persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
     handlers = base.handlers(app)
     persistence.make_durable(app, handlers)

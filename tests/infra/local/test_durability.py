@@ -142,6 +142,24 @@ def test_definitions_and_records_survive_a_kill(run_endpoint: Any, tmp_path: Pat
         assert records(url) == []
 
 
+def test_an_object_half_overwritten_by_a_kill_can_be_read(run_endpoint: Any, tmp_path: Path) -> None:
+    with run_endpoint(tmp_path, "--no-athena") as (url, process):
+        s3 = boto3.client("s3", endpoint_url=url, **KEY)
+        s3.create_bucket(Bucket="bucket-x")
+        s3.put_object(Bucket="bucket-x", Key="a/whole", Body=b"whole", Metadata={"m": "1"})
+        s3.put_object(Bucket="bucket-x", Key="a/half", Body=b"former", ContentType="text/plain")
+        process.kill()
+        process.wait()
+    (data,) = (tmp_path / "objects").rglob("half")
+    data.write_bytes(b"new bytes")
+    with run_endpoint(tmp_path, "--no-athena") as (url, _):
+        s3 = boto3.client("s3", endpoint_url=url, **KEY)
+        half = s3.get_object(Bucket="bucket-x", Key="a/half")
+        assert (half["Body"].read(), half["ContentLength"], half["ContentType"]) == (b"new bytes", 9, "text/plain")
+        whole = s3.get_object(Bucket="bucket-x", Key="a/whole")
+        assert (whole["Body"].read(), whole["Metadata"]) == (b"whole", {"m": "1"})
+
+
 def test_a_journal_cut_short_gives_back_what_is_whole(tmp_path: Path) -> None:
     def entry(number: int) -> bytes:
         record = {"ShardId": "shard-0", "SequenceNumber": f"{number:030}", "Data": "eA==", "PartitionKey": "k"}

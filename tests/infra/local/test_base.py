@@ -1,0 +1,86 @@
+"""Every private part of the base that is relied on: a new version of it must pass these before it is pinned."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local import base
+
+CONTRACTS: dict[str, str] = {
+    "handlers are looked up in one table, at each call": """
+        assert isinstance(app.SERVICE_HANDLERS, dict)
+        assert set(base.SERVICES.split(",")) == set(app.SERVICE_HANDLERS)
+        assert 'SERVICE_HANDLERS.get(service)' in inspect.getsource(app._dispatch_service_request)
+    """,
+    "a service's module is found by the registry, and says its state": """
+        for service in ("iam", "s3", "dynamodb", "firehose", "events", "sns", "ssm", "kinesis", "glue"):
+            module = app._get_module(app.SERVICE_REGISTRY[service]["module"])
+            assert callable(module.get_state), service
+            assert callable(module.load_persisted_state), service
+    """,
+    "what a saver writes, the base reads": """
+        glue = app._get_module("glue")
+        glue._databases["d"] = {"Name": "d"}
+        base.saver(app, "glue", lambda: base.glue_state(app))()
+        glue.reset()
+        assert not glue._databases
+        app._load_persisted_state()
+        assert dict(glue._databases) == {"d": {"Name": "d"}}
+    """,
+    "the live stores of the catalog are what it copies": """
+        assert base.glue_state(app).keys() == app._get_module("glue").get_state().keys()
+    """,
+    "glue answers from a plain function": """
+        status, _, body = base.glue_entry(app)("POST", "/", {"x-amz-target": "AWSGlue.GetDatabases"}, b"{}", {})
+        assert (status, json.loads(body)) == (200, {"DatabaseList": []})
+    """,
+    "objects are kept by bucket and key": """
+        s3 = app._get_module("s3")
+        s3._buckets["bucket-x"] = {"objects": {"a/1": {}, "a/b/2": {}, "c": {}}}
+        assert base.keys_below(app, "s3://bucket-x/a/") == ["1", "b/2"]
+        assert base.keys_below(app, "s3://missing/a/") == []
+    """,
+    "streams keep their records by shard": """
+        kinesis = app._get_module("kinesis")
+        kinesis._create_stream({"StreamName": "s", "ShardCount": 1})
+        address = base.kinesis_stream_of(app, {"StreamName": "s"})
+        assert base.kinesis_stream_of(app, {"StreamARN": address}) == address
+        kinesis._put_record({"StreamName": "s", "Data": "eA==", "PartitionKey": "k"})
+        (shard,) = base.kinesis_streams(app)[address]["shards"].values()
+        (record,) = shard["records"]
+        assert record.keys() == {"SequenceNumber", "ApproximateArrivalTimestamp", "Data", "PartitionKey"}
+        arrived = int(record["SequenceNumber"][:20]) / 1000
+        assert arrived == pytest.approx(record["ApproximateArrivalTimestamp"], abs=0.1)
+    """,
+    "the sender's call delivers through one function": """
+        firehose = app._get_module("firehose")
+        assert firehose.ingest_from_kinesis_source("arn", [("k", b"x")]) is None
+        source = inspect.getsource(app._get_module("kinesis"))
+        assert "_firehose.ingest_from_kinesis_source(" in source
+    """,
+    "only one shutdown hook saves, and only in good order": """
+        assert "save_all(_build_persistence_save_dict())" in inspect.getsource(app._handle_lifespan)
+    """,
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_the_base_is_as_it_is_relied_on(contract: str, tmp_path: Path) -> None:
+    # In a process of its own: the base reads its settings, and is patched, once per process.
+    lines = ["import inspect, json, sys", "from pathlib import Path", "import pytest", "from infra.local import base"]
+    lines += ["app = base.load(Path(sys.argv[1]), 4999)", inspect.cleandoc(CONTRACTS[contract])]
+    command = [sys.executable, "-c", "\n".join(lines), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_version_of_the_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "version", lambda _name: "1.5.34")
+    environment = dict(os.environ)
+    with pytest.raises(RuntimeError, match=r"made for ministack 1\.5\.33, found 1\.5\.34"):
+        base.load(tmp_path, 1)
+    assert dict(os.environ) == environment
