@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from infra import home
+from infra.local import toolchain
 
 
 def _free_port() -> int:
@@ -70,7 +71,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def athena_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of an endpoint with Athena and its engine (starts a JVM: seconds, and 2 GB)."""
+    """Address of an endpoint with Athena and its engine (starts a JVM: seconds, and 2 GB; fetched once)."""
+    toolchain.fetch_trino()
+    toolchain.fetch_trino_java()
     with endpoint_process(tmp_path_factory.mktemp("athena_endpoint"), within_s=300) as (url, _), _as_home(url):
         yield url
 

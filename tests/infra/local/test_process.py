@@ -1,5 +1,6 @@
 """The endpoint as a background process: one per state folder, found again, gone when it should be."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import process
+from infra.local import process, toolchain
 
 
 @pytest.fixture
@@ -25,9 +26,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def _is_alive(pid: int) -> bool:
     try:
         # A child that has ended stays in the table until its parent asks.
-        os.waitpid(pid, os.WNOHANG)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
         os.kill(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
+    except ProcessLookupError:
         return False
     return True
 
@@ -113,3 +115,22 @@ def test_two_endpoints_never_share_a_state(folder: Path) -> None:
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 1
     assert "another endpoint is running" in second.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_the_engine_ends_with_a_killed_endpoint(folder: Path) -> None:
+    toolchain.fetch_trino()
+    toolchain.fetch_trino_java()
+    endpoint = process.start(folder)
+    deadline = time.monotonic() + 60
+    while not (engines := _children(endpoint.pid)):
+        assert time.monotonic() < deadline, "no engine was started"
+        time.sleep(0.1)
+    os.kill(endpoint.pid, signal.SIGKILL)
+    for engine in engines:
+        _wait_gone(engine, 30)
+
+
+def _children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
