@@ -1,0 +1,110 @@
+"""Whole homes for tests that use the product as a user does: by the command, on state in a temporary folder.
+
+- `home`: one fresh, empty home per test module; its endpoint is stopped at the module's end.
+- `new_home(name)`: further fresh homes, `with new_home("replayed") as home:`; the endpoint is stopped at the end.
+- `shared_data(name)`: a folder of the real sets beside the checkout; skips the test where it is absent.
+
+A home is the `Home` below: `trafficlake(...)` runs the command and fails the test unless it succeeds, `start(...)`
+gives the running process to kill, `query(sql)` asks through the command, `aws(service)` is a boto3 client on its
+endpoint.
+"""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pandas as pd
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home of its own, with its state in `folder`."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of a command at this home: nothing of the caller's AWS set-up or city settings reaches it."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRAFFICLAKE_"))}
+        cache = {name: value for name, value in os.environ.items() if name.startswith("TRAFFICLAKE_CACHE")}
+        return kept | cache | {"TRAFFICLAKE_STATE_DIR": str(self.folder), "COLUMNS": "200"}
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start the command and return its process, in a process group of its own."""
+        command = [sys.executable, "-m", "infra.cli", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen(command, cwd=CHECKOUT, env=self.environment, text=True, start_new_session=True, **pipes)
+
+    def trafficlake(
+        self, *arguments: str, exit_code: int | None = 0, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end; fails the test unless it ends with `exit_code` (None: any)."""
+        process = self.start(*arguments, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+        out, err = process.communicate(stdin)
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        if exit_code is not None and done.returncode != exit_code:
+            ending = f"{out[-6000:]}\n{err[-6000:]}"
+            pytest.fail(f"`trafficlake {' '.join(arguments)}` ended with {done.returncode}:\n{ending}", pytrace=False)
+        return done
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Return the rows of one statement; doubles to the last bit, times and lists as text, nothing as NaN."""
+        rows = self.trafficlake("query", sql, "--output", "csv").stdout
+        return pd.read_csv(io.StringIO(rows), float_precision="round_trip")
+
+    def aws(self, service: str) -> Any:
+        """Return a boto3 client of a service of this home's running endpoint."""
+        lines = self.trafficlake("env").stdout.splitlines()
+        exported = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+        return boto3.client(
+            service,
+            endpoint_url=exported["AWS_ENDPOINT_URL"],
+            region_name=exported["AWS_REGION"],
+            aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=exported["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+@contextmanager
+def _running_home(folder: Path) -> Iterator[Home]:
+    found = Home(folder)
+    try:
+        yield found
+    finally:
+        found.trafficlake("local", "stop", exit_code=None)
+
+
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], AbstractContextManager[Home]]:
+    """Make fresh homes, `with new_home("replayed") as home:`; each starts its endpoint at its first command."""
+    return lambda name="home": _running_home(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="module")
+def home(new_home: Callable[[str], AbstractContextManager[Home]]) -> Iterator[Home]:
+    """One fresh home for the tests of a module."""
+    with new_home("home") as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Find a folder of the real sets, or skip: `shared_data("metr_la_week")`."""
+    root = Path(os.environ.get("TRAFFICLAKE_SHARED_DATA") or CHECKOUT.parent / "shared" / "data")
+
+    def find(name: str) -> Path:
+        if not (root / name).is_dir():
+            pytest.skip(f"the real set {name} is not at {root} (TRAFFICLAKE_SHARED_DATA names another folder)")
+        return root / name
+
+    return find
