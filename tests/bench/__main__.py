@@ -6,6 +6,7 @@ Both sides of a ratio run on this machine, in turn, and must give the same resul
 import argparse
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from tests.bench import batch, demo, history, landing
 from tests.bench.measure import Report
-from tests.bench.report import table
+from tests.bench.report import remarks, table
 
 PARTS = ("a", "b", "c", "d")
 NINE_MILLION = 9_000_000
@@ -36,7 +37,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure what was asked for and print the table."""
     asked = _arguments()
-    console = Console()
+    # A file or a log has no width of its own; the table needs some.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
     console.print(f"{platform.machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}")
     work = asked.work or Path(tempfile.mkdtemp(prefix="trafficlake-bench-"))
     report = Report(announce=lambda text: console.print(f"measuring {text} …"))
@@ -60,6 +62,8 @@ def main() -> None:
         if not asked.work:
             shutil.rmtree(work, ignore_errors=True)
     console.print(table(report.rows))
+    for line in remarks(report.rows):
+        console.print(line, highlight=False)
 
 
 def _in(work: Path, measure: Callable, *scale: object) -> Callable:

@@ -13,7 +13,7 @@ from tests.bench import batch, data, landing
 from tests.bench.cells import documents, duckdb_batch, duckdb_landing, publish_live
 from tests.bench.demo import rows as demo_rows
 from tests.bench.measure import CellError, Report, Row, cell
-from tests.bench.report import cells, table
+from tests.bench.report import cells, remarks, table
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,14 @@ def test_a_cell_runs_in_its_own_process_and_its_failure_is_a_reason_not_a_missin
         raise CellError("the reason")
 
     report.attempt("(x) nothing", "1 reading", fail)
-    assert cells(report.rows[0]) == ("(x) nothing", "N/A", "1 reading", "N/A", "N/A", "N/A", "N/A", "the reason")
+    assert cells(report.rows[0]) == ("(x) nothing", "N/A", "1 reading", "N/A", "N/A", "N/A", "N/A")
+    assert remarks(report.rows) == ["(x) nothing, 1 reading: the reason"]
 
 
 def test_ratio_is_of_medians_and_spread_of_pairs():
     row = Row("(x)", "1", ("A", "B"), (3.0, 4.0, 20.0), (1.0, 2.0, 4.0), "1 / 2", "remark")
     assert row.ratio == 2.0
-    assert cells(row) == ("(x)", "1 / 2", "1", "4.00 (A)", "2.00 (B)", "2.00×", "2.00–5.00×", "remark")
+    assert cells(row) == ("(x)", "1 / 2", "1", "A 4.00", "B 2.00", "2.00×", "2.00–5.00×")
     out = io.StringIO()
     Console(file=out, width=200).print(table([row]))
     assert "2.00–5.00×" in out.getvalue()

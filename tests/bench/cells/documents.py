@@ -14,6 +14,6 @@ def run(out: str, count: int) -> dict[str, Any]:
     documents = readings(city(), data.START, data.START + timedelta(days=365))
     written = 0
     with Path(out).open("wb") as lines:
-        for document in islice(data.json_lines(documents), count):
+        for document in islice(data.convertible(documents), count):
             written += lines.write(document + b"\n")
     return {"documents": count, "bytes": written}
