@@ -42,9 +42,10 @@ class DbtLog:
                 self.errors = (*self.errors, line.strip())
             return None
         message = str(info.get("msg", "")).strip()
-        if info.get("level") == "error" and message and not any(message in known for known in self.errors):
-            self.errors = (*self.errors, message)
         if info.get("name") not in RESULT_EVENTS:
+            # The errors of nodes are told again, with their cause, at the end.
+            if info.get("level") == "error" and message and not any(message in known for known in self.errors):
+                self.errors = (*self.errors, message)
             return None
         self.done += 1
         self.total = max(self.total, int(data.get("total") or 0), self.done)

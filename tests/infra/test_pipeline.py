@@ -187,11 +187,7 @@ def test_the_dbt_log_gives_progress_and_each_error_once():
     ):
         log.read(line)
     assert (log.done, log.total) == (2, 2)
-    assert log.errors == (
-        "2 of 2 FAIL 3 unique_x",
-        "Failure in test unique_x",
-        "ModuleNotFoundError: No module named 'dbt'",
-    )
+    assert log.errors == ("Failure in test unique_x", "ModuleNotFoundError: No module named 'dbt'")
 
 
 def test_every_argument_of_a_step_is_a_known_parameter():
