@@ -29,8 +29,9 @@ def main() -> int:
             running = server.start(folder, options.port, with_athena=not options.no_athena)
             while not ended.wait(1.0) and running.is_serving():
                 limit_s = process.idle_limit_s(folder)
-                if limit_s and running.activity.idle_s() > limit_s:
+                if limit_s and running.activity.end_if_idle(limit_s):
                     break
+            running.activity.ending = True
             running.stop()
     except RuntimeError as error:
         sys.stderr.write(f"{error}\n")

@@ -22,7 +22,8 @@ import urllib3
 PREFERRED_PORT = 4566
 IDLE_S = 900.0
 START_LIMIT_S = 60.0
-STOP_LIMIT_S = 60.0
+STOP_LIMIT_S = 90.0
+ANSWER_LIMIT_S = 90.0
 LOG_LIMIT_BYTES = 5_000_000
 
 
@@ -55,24 +56,45 @@ def log_path(folder: Path) -> Path:
 
 
 def status(folder: Path) -> Endpoint | None:
-    """Return the endpoint that is running on the state in `folder`, or None."""
-    with _lock(folder / "endpoint.running", wait=False) as free:
-        if free:
-            return None
-    try:
-        found = Endpoint(**json.loads((folder / "endpoint.json").read_text()))
-        answer = urllib3.request("GET", f"{found.url}/_trafficlake/health", timeout=5, retries=False).json()
-    except (OSError, ValueError, TypeError, urllib3.exceptions.HTTPError):
-        return None
-    return found if (answer.get("pid"), answer.get("state_dir")) == (found.pid, str(folder)) else None
+    """Return the endpoint that is running on the state in `folder`, or None; waits for one that is starting or ending.
+
+    Raises EndpointError when one is there but does not answer.
+    """
+    folder = folder.resolve()
+    deadline = time.monotonic() + ANSWER_LIMIT_S
+    while _is_held(folder):
+        if found := _answering(folder, "GET"):
+            return found
+        if time.monotonic() > deadline:
+            raise EndpointError(f"the endpoint does not answer; its log is {log_path(folder)}")
+        time.sleep(0.05)
+    return None
 
 
 def ensure(folder: Path, idle_s: float = IDLE_S) -> Endpoint:
     """Return the running endpoint, or start one that stops by itself after `idle_s` seconds without use.
 
-    Raises EndpointError.
+    Counts as use: one that was about to stop stays for its idle time. Raises EndpointError.
     """
-    return status(folder) or start(folder, idle_s=idle_s)
+    folder = folder.resolve()
+    found = status(folder) and _answering(folder, "POST")
+    return found or start(folder, idle_s=idle_s)
+
+
+def _is_held(folder: Path) -> bool:
+    with _lock(folder / "endpoint.running", wait=False) as free:
+        return not free
+
+
+def _answering(folder: Path, method: str) -> Endpoint | None:
+    """Ask the endpoint for its health; None where it does not answer, is another one, or is about to end."""
+    try:
+        found = Endpoint(**json.loads((folder / "endpoint.json").read_text()))
+        answer = urllib3.request(method, f"{found.url}/_trafficlake/health", timeout=10, retries=False).json()
+    except (OSError, ValueError, TypeError, urllib3.exceptions.HTTPError):
+        return None
+    is_own = isinstance(answer, dict) and (answer.get("pid"), answer.get("state_dir")) == (found.pid, str(folder))
+    return found if is_own and not answer.get("ending") else None
 
 
 def start(
@@ -110,9 +132,8 @@ def stop(folder: Path) -> bool:
         os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT_S
     while time.monotonic() < deadline:
-        with _lock(folder / "endpoint.running", wait=False) as free:
-            if free:
-                return True
+        if not _is_held(folder):
+            return True
         time.sleep(0.05)
     raise EndpointError(f"the endpoint (process {running.pid}) does not end; its log is {log_path(folder)}")
 

@@ -36,10 +36,19 @@ class Activity:
 
     last: float = field(default_factory=time.monotonic)
     running: int = 0
+    ending: bool = False
 
     def idle_s(self) -> float:
         """Return the seconds since the last call ended; 0 while one is under way."""
         return 0.0 if self.running else time.monotonic() - self.last
+
+    def end_if_idle(self, limit_s: float) -> bool:
+        """Say whether the endpoint was idle for longer than the limit; from then on it tells that it ends."""
+        self.ending = self.idle_s() > limit_s
+        if self.ending:
+            # A caller may have come between.
+            self.ending = self.idle_s() > limit_s
+        return self.ending
 
 
 @dataclass
@@ -217,7 +226,9 @@ def _guarded(
         if reason := refusal(scope["path"], headers):
             await answer(send, 403, {"message": reason})
         elif scope["path"] == HEALTH_PATH:
-            await answer(send, 200, health | {"idle_s": round(activity.idle_s(), 1)})
+            if scope["method"] == "POST":
+                activity.last = time.monotonic()
+            await answer(send, 200, health | {"idle_s": round(activity.idle_s(), 1), "ending": activity.ending})
         elif f"Credential={SERVICE_KEY}/" in headers.get("authorization", ""):
             await app(scope, receive, send)
         else:

@@ -89,6 +89,17 @@ def test_an_idle_endpoint_stops_unless_it_is_told_to_stay(folder: Path) -> None:
     assert process.status(folder) == stays
 
 
+def test_asking_for_an_endpoint_keeps_it_and_waits_for_one_that_ends(folder: Path) -> None:
+    first = process.start(folder, with_athena=False, idle_s=4)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 7:
+        assert process.ensure(folder) == first
+        time.sleep(0.5)
+    os.kill(first.pid, signal.SIGTERM)
+    assert process.status(folder) is None
+    assert process.start(folder, with_athena=False).pid != first.pid
+
+
 def test_another_port_is_taken_where_4566_is_in_use(folder: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
