@@ -86,6 +86,7 @@ def rejections(contract: Contract) -> dict[str, Column]:
     earliest = str(contract.column("ts").minimum).removesuffix("Z")
     conditions = {
         "sensor_id_missing": F.coalesce(F.trim("sensor_id") == "", F.lit(True)),
+        "sensor_id_too_long": F.length("sensor_id") > contract.column("sensor_id").max_length,
         "timestamp_unreadable": F.col("ts").isNull(),
         "timestamp_before_2000": F.expr(f"ts < TIMESTAMP_NTZ '{earliest}'"),
         "timestamp_in_future": F.expr(f"ts > timestampadd(MINUTE, {ahead}, arrived_at)"),
@@ -96,8 +97,6 @@ def rejections(contract: Contract) -> dict[str, Column]:
     for column in contract.columns:
         if column.on_violation == "reject" and not column.enum:
             conditions[f"{column.name}_out_of_range"] = _outside(column)
-    if "sensor_id_too_long" in contract.reason_names:
-        conditions["sensor_id_too_long"] = F.length("sensor_id") > contract.column("sensor_id").max_length
     return {name: conditions[name] for name in contract.reason_names if name != "conversion_error"}
 
 
