@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from infra import console
 from infra.errors import FailedError, UsageError
-from infra.home import LEADS_ELSEWHERE, create_resources, local_environment, use_local_home
+from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
 from infra.local import process, toolchain
 from infra.runners.events import RunReport, StepFailedError
 from infra.settings import settings
@@ -299,8 +299,8 @@ def env(home: HomeOption = Home.local) -> None:
     """Print export lines that point any AWS tool at the local endpoint: eval "$(trafficlake env)"."""
     if home is Home.aws:
         raise UsageError("on AWS your own credentials are the environment: there is nothing to export.")
+    elsewhere = sorted(filter(leads_elsewhere, os.environ))  # entering the home takes them away from this process
     enter(home, quiet=True)
-    elsewhere = [name for name in LEADS_ELSEWHERE if name in os.environ]
     if elsewhere:
         console.raw(f"unset {' '.join(elsewhere)}")
     for name, value in local_environment(os.environ["AWS_ENDPOINT_URL"]).items():

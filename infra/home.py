@@ -18,6 +18,8 @@ from ingestion.contract import glue as contract_tables
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 THROW_AWAY_KEY = "trafficlake-local"
+# The endpoint's own engines look for everything in this one, whatever region the city has on AWS.
+LOCAL_REGION = "us-east-1"
 # Whatever could lead an AWS client to an account, a role or an endpoint other than the local one.
 LEADS_ELSEWHERE = (
     "AWS_PROFILE",
@@ -40,6 +42,15 @@ LEADS_ELSEWHERE = (
 )
 
 
+def leads_elsewhere(name: str) -> bool:
+    """Tell whether a variable could lead an AWS client, or awswrangler, to something other than the local endpoint."""
+    return (
+        name in LEADS_ELSEWHERE
+        or name.startswith("AWS_ENDPOINT_URL_")
+        or (name.startswith("WR_") and name.endswith("_ENDPOINT_URL"))
+    )
+
+
 def local_environment(endpoint_url: str) -> dict[str, str]:
     """Return the variables that point every AWS client at the local endpoint.
 
@@ -48,12 +59,11 @@ def local_environment(endpoint_url: str) -> dict[str, str]:
     host = urlsplit(endpoint_url).hostname
     if host not in LOOPBACK:
         raise ValueError(f"the local endpoint must be on this machine, not on {host!r}")
-    region = settings().region
     without_proxy = ",".join(dict.fromkeys([*filter(None, os.environ.get("NO_PROXY", "").split(",")), *LOOPBACK]))
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": LOCAL_REGION,
+        "AWS_DEFAULT_REGION": LOCAL_REGION,
         "AWS_ACCESS_KEY_ID": THROW_AWAY_KEY,
         "AWS_SECRET_ACCESS_KEY": THROW_AWAY_KEY,
         "AWS_CONFIG_FILE": os.devnull,
@@ -70,7 +80,7 @@ def use_local_home(endpoint_url: str) -> None:
     Raises ValueError for an endpoint that is not on this machine.
     """
     wanted = local_environment(endpoint_url)
-    for name in [name for name in os.environ if name in LEADS_ELSEWHERE or name.startswith("AWS_ENDPOINT_URL_")]:
+    for name in filter(leads_elsewhere, list(os.environ)):
         del os.environ[name]
     os.environ.update(wanted)
     # A session that was made before holds the credentials of then.
@@ -174,7 +184,7 @@ def delivery_to_s3(city: CitySettings, role_arn: str) -> dict[str, Any]:
                 "RoleARN": role_arn,
                 "DatabaseName": "raw",
                 "TableName": "sensor_readings",
-                "Region": city.region,
+                "Region": LOCAL_REGION,
                 "VersionId": "LATEST",
             },
         },
