@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.local.athena import catalog, results
 from infra.local.athena.executor import Executor, new_execution
-from infra.local.athena.state import TERMINAL, Execution, State, now
+from infra.local.athena.state import TERMINAL, Execution, Json, State, now
 
 Reply = tuple[int, dict[str, str], bytes]
 ANSWER_WITHIN_S = 3.0
@@ -67,7 +67,7 @@ def _reply(status: int, body: dict[str, Any]) -> Reply:
     return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode()
 
 
-def _required(request: dict[str, Any], name: str) -> Any:
+def _required(request: dict[str, Any], name: str) -> Json:
     if not request.get(name):
         raise ApiError(f"{name} is required")
     return request[name]

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from infra.local.athena.context import Client
+
 _CATALOG = {"CatalogName": "AwsDataCatalog", "Type": "GLUE"}
 
 
@@ -10,12 +12,12 @@ class NotFound(LookupError):
     """A database or table that is not there."""
 
 
-def list_data_catalogs(_glue: Any, _request: dict[str, Any]) -> dict[str, Any]:
+def list_data_catalogs(_glue: Client, _request: dict[str, Any]) -> dict[str, Any]:
     """The one catalog."""
     return {"DataCatalogsSummary": [_CATALOG]}
 
 
-def get_data_catalog(_glue: Any, request: dict[str, Any]) -> dict[str, Any]:
+def get_data_catalog(_glue: Client, request: dict[str, Any]) -> dict[str, Any]:
     """The one catalog. Raises NotFound for another name."""
     if request.get("Name", "").lower() != "awsdatacatalog":
         raise NotFound(f"Data catalog {request.get('Name')} was not found")
@@ -27,13 +29,13 @@ def _database(database: dict[str, Any]) -> dict[str, Any]:
     return kept | ({"Description": database["Description"]} if database.get("Description") else {})
 
 
-def list_databases(glue: Any, _request: dict[str, Any]) -> dict[str, Any]:
+def list_databases(glue: Client, _request: dict[str, Any]) -> dict[str, Any]:
     """All databases."""
     pages = glue.get_paginator("get_databases").paginate()
     return {"DatabaseList": [_database(item) for page in pages for item in page["DatabaseList"]]}
 
 
-def get_database(glue: Any, request: dict[str, Any]) -> dict[str, Any]:
+def get_database(glue: Client, request: dict[str, Any]) -> dict[str, Any]:
     """One database. Raises NotFound."""
     try:
         return {"Database": _database(glue.get_database(Name=request["DatabaseName"])["Database"])}
@@ -66,7 +68,7 @@ def _metadata(table: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metadata.items() if value is not None}
 
 
-def list_table_metadata(glue: Any, request: dict[str, Any]) -> dict[str, Any]:
+def list_table_metadata(glue: Client, request: dict[str, Any]) -> dict[str, Any]:
     """All tables of a database whose names match the expression. Raises NotFound."""
     wanted = re.compile(request.get("Expression") or ".*")
     try:
@@ -77,7 +79,7 @@ def list_table_metadata(glue: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {"TableMetadataList": [_metadata(table) for table in tables if wanted.fullmatch(table["Name"])]}
 
 
-def get_table_metadata(glue: Any, request: dict[str, Any]) -> dict[str, Any]:
+def get_table_metadata(glue: Client, request: dict[str, Any]) -> dict[str, Any]:
     """One table. Raises NotFound."""
     try:
         table = glue.get_table(DatabaseName=request["DatabaseName"], Name=request["TableName"])["Table"]

@@ -80,10 +80,13 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Callable[[Context, Reader], Answer]], 
 )
 
 
-def route(statement: Statement) -> tuple[str, Callable[[Context, Reader], Answer]]:
-    """Return the statement's type and the function that runs it. Raises StatementError if there is none."""
+FIRST_WORDS = frozenset(words[0] for words, _, _ in ROUTES)
+
+
+def route(statement: Statement) -> tuple[tuple[str, ...], str, Callable[[Context, Reader], Answer]]:
+    """Return the words that name the statement, its type and its function. Raises StatementError if there is none."""
     for words, kind, function in ROUTES:
         if statement.starts(*words):
-            return kind, function
+            return words, kind, function
     words = " ".join(statement.word(index) for index in range(2))
     raise StatementError(f"{words} is not supported by the local Athena")

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ import boto3
 from botocore.config import Config
 
 from infra.local.athena import errors, results, statements
-from infra.local.athena.context import Answer, Context
+from infra.local.athena.context import Answer, Client, Context
 from infra.local.athena.engine import Column, Outcome, QueryCancelled, Rows
 from infra.local.athena.state import Execution, State, now
-from infra.local.athena.text import tokenize
+from infra.local.athena.text import Statement, tokenize
 from infra.local.toolchain import ToolchainError
 from infra.local.trino import Trino, start
 
@@ -34,7 +35,7 @@ class Executor:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="athena")
         self._lock = threading.Lock()
         self._trino: Trino | None = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, Client] = {}
 
     def warm_up(self) -> None:
         """Start Trino in the background; queries wait for it. A failure is reported by the first query."""
@@ -55,7 +56,7 @@ class Executor:
     def _trino_url(self) -> str:
         return self._started().wait()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> Client:
         """Return a boto3 client of the local endpoint."""
         with self._lock:
             if service not in self._clients:
@@ -99,7 +100,7 @@ class Executor:
     def _execute(self, execution: Execution) -> Outcome | None:
         record = execution.record
         statement, parameters = self._prepared(record)
-        plan = statements.plan(statement, parameters)
+        plan = statements.plan(statement)
         record["StatementType"], record["SubstatementType"] = plan.kind, plan.substatement
         folder = record["ResultConfiguration"]["OutputLocation"]
         location = folder + {"csv": f"{execution.id}.csv", "txt": f"{execution.id}.txt"}.get(plan.result, execution.id)
@@ -118,7 +119,7 @@ class Executor:
         )
         sink = results.Sink(self.folder, execution.id) if plan.result == "csv" else None
         try:
-            answer = plan.run(context, _receiver(sink, plan.substatement))
+            answer = plan.run(context, statement, parameters, _receiver(sink, plan.substatement))
             if sink and answer.outcome and answer.outcome.columns:
                 _begin(sink, answer.outcome.columns, plan.substatement)
         finally:
@@ -139,7 +140,7 @@ class Executor:
         execution.update_count = answer.update_count
         return answer.outcome
 
-    def _prepared(self, record: dict[str, Any]) -> tuple[Any, list[str]]:
+    def _prepared(self, record: dict[str, Any]) -> tuple[Statement, list[str]]:
         return statements.resolve(
             tokenize(record["Query"]),
             record.get("ExecutionParameters", []),
@@ -178,7 +179,7 @@ def _begin(sink: results.Sink, columns: list[Column], substatement: str) -> None
         sink.begin(columns, header=substatement != "EXPLAIN")
 
 
-def _receiver(sink: results.Sink | None, substatement: str) -> Any:
+def _receiver(sink: results.Sink | None, substatement: str) -> Callable[[list[Column], Rows], None]:
     def receive(columns: list[Column], rows: Rows) -> None:
         if sink:
             _begin(sink, columns, substatement)

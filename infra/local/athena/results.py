@@ -1,9 +1,6 @@
 """Query results as Athena leaves them: CSV or text in S3, and pages of rows for GetQueryResults."""
 
-import base64
 import itertools
-import math
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import orjson
 
 from infra.local.athena.engine import Column, Rows
+from infra.local.athena.values import formatter
 
 Cells = list[str | None]
 _MAX_LENGTH = 2_147_483_647
@@ -57,92 +55,6 @@ def info(name: str, kind: str, precision: int = _MAX_LENGTH, scale: int = 0) -> 
         "Nullable": "UNKNOWN",
         "CaseSensitive": kind in _CASE_SENSITIVE,
     }
-
-
-def formatter(signature: dict[str, Any]) -> Callable[[Any], str | None]:
-    """Return how Athena writes a value of this type as text; null stays None."""
-    write = _formatter(signature)
-    return lambda value: None if value is None else write(value)
-
-
-def _formatter(signature: dict[str, Any]) -> Callable[[Any], str]:
-    raw = signature["rawType"]
-    arguments = signature.get("arguments", [])
-    if raw in ("double", "real"):
-        return java_double
-    if raw == "boolean":
-        return lambda value: "true" if value else "false"
-    if raw == "varbinary":
-        return _hex
-    if raw.startswith("timestamp") or raw.startswith("time"):
-        return _padded_time
-    if raw == "array":
-        item = _nested(arguments[0]["value"])
-        return lambda value: f"[{', '.join(map(item, value))}]"
-    if raw == "map":
-        key, item = (_nested(argument["value"]) for argument in arguments)
-        return lambda value: "{" + ", ".join(f"{key(k)}={item(v)}" for k, v in value.items()) + "}"
-    if raw == "row":
-        fields = [_named_field(argument["value"], number) for number, argument in enumerate(arguments)]
-        return lambda value: (
-            "{" + ", ".join(f"{name}={write(v)}" for (name, write), v in zip(fields, value, strict=True)) + "}"
-        )
-    return str
-
-
-def _named_field(field: dict[str, Any], number: int) -> tuple[str, Callable[[Any], str]]:
-    name = (field.get("fieldName") or {}).get("name") or f"field{number}"
-    return name, _nested(field["typeSignature"])
-
-
-def _nested(signature: dict[str, Any]) -> Callable[[Any], str]:
-    write = _formatter(signature)
-    return lambda value: "null" if value is None else write(value)
-
-
-def _hex(value: str) -> str:
-    return base64.b64decode(value).hex(" ")
-
-
-_FRACTION = re.compile(r"\.(\d+)")
-
-
-def _padded_time(value: str) -> str:
-    match = _FRACTION.search(value)
-    if match:
-        return value if len(match[1]) >= 3 else value.replace(match[0], match[0].ljust(4, "0"), 1)
-    # Seconds without a fraction: Athena writes at least milliseconds.
-    return re.sub(r"(\d\d:\d\d:\d\d)", r"\1.000", value, count=1)
-
-
-def java_double(value: float | str) -> str:
-    """Write a double as Java does: 1.0, 1.0E7, 1.0E-4, NaN, Infinity."""
-    number = float(value)
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    if number == 0 or 1e-3 <= abs(number) < 1e7:
-        text = repr(number)
-        return text if "." in text else text + ".0"
-    return _scientific(number)
-
-
-def _scientific(number: float) -> str:
-    sign = "-" if number < 0 else ""
-    text = repr(abs(number))
-    digits, _, exponent = text.partition("e")
-    whole, _, fraction = digits.partition(".")
-    power = int(exponent or 0)
-    if whole.strip("0"):
-        power += len(whole) - 1
-        figures = whole + fraction
-    else:
-        stripped = fraction.lstrip("0")
-        power -= len(fraction) - len(stripped) + 1
-        figures = stripped
-    figures = figures.rstrip("0") or "0"
-    return f"{sign}{figures[0]}.{figures[1:] or '0'}E{power}"
 
 
 class Sink:

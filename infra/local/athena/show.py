@@ -1,6 +1,7 @@
 """SHOW and DESCRIBE, answered from Glue."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from infra.local.athena import partitions, views
@@ -71,37 +72,52 @@ def describe(context: Context, reader: Reader) -> Answer:
 def show(context: Context, reader: Reader) -> Answer:
     """SHOW in all forms that Athena knows. Raises StatementError."""
     reader.expect("SHOW")
-    if reader.accept("DATABASES") or reader.accept("SCHEMAS"):
-        names = [database["Name"] for database in _pages(context, "get_databases", "DatabaseList")]
-        return _listing("database_name", names, _pattern(reader))
-    if reader.accept("TABLES"):
-        tables = _pages(context, "get_tables", "TableList", DatabaseName=_database(reader))
-        return _listing("tab_name", [table["Name"] for table in tables], _pattern(reader))
-    if reader.accept("VIEWS"):
-        tables = _pages(context, "get_tables", "TableList", DatabaseName=_database(reader))
-        names = [table["Name"] for table in tables if table.get("TableType") == "VIRTUAL_VIEW"]
-        return _listing("views", names, _pattern(reader))
-    if reader.accept("COLUMNS"):
-        if not (reader.accept("IN") or reader.accept("FROM")):
-            reader.fail("'IN', 'FROM'")
-        name = reader.name()
-        if reader.accept("IN") or reader.accept("FROM"):
-            name = Name(reader.identifier(), name.table)
-        return Answer(["field"], [f"{column['Name']:<20}" for column in _columns(_table(context, name))])
-    if reader.accept("PARTITIONS"):
-        name = reader.name()
-        return Answer(["partition"], partitions.names_of(context, name, _table(context, name)))
-    if reader.accept("TBLPROPERTIES"):
-        return _table_properties(context, reader)
-    if reader.accept("CREATE", "VIEW"):
-        name = reader.name()
-        query = views.query_of(_table(context, name))
-        return Answer(["Create View"], [f'CREATE VIEW "{name.database}"."{name.table}" AS', *query.splitlines()])
-    if reader.accept("CREATE", "TABLE"):
-        name = reader.name()
-        return Answer(["createtab_stmt"], create_statement(name, _table(context, name)).splitlines())
-    reader.fail("DATABASES, TABLES, VIEWS, COLUMNS, PARTITIONS, TBLPROPERTIES, CREATE TABLE or CREATE VIEW")
+    for words, function in _FORMS:
+        if reader.accept(*words):
+            return function(context, reader)
+    reader.fail(", ".join(" ".join(words) for words, _ in _FORMS))
     return Answer()
+
+
+def _databases(context: Context, reader: Reader) -> Answer:
+    names = [database["Name"] for database in _pages(context, "get_databases", "DatabaseList")]
+    return _listing("database_name", names, _pattern(reader))
+
+
+def _tables(context: Context, reader: Reader) -> Answer:
+    tables = _pages(context, "get_tables", "TableList", DatabaseName=_database(reader))
+    return _listing("tab_name", [table["Name"] for table in tables], _pattern(reader))
+
+
+def _views(context: Context, reader: Reader) -> Answer:
+    tables = _pages(context, "get_tables", "TableList", DatabaseName=_database(reader))
+    names = [table["Name"] for table in tables if table.get("TableType") == "VIRTUAL_VIEW"]
+    return _listing("views", names, _pattern(reader))
+
+
+def _column_names(context: Context, reader: Reader) -> Answer:
+    if not (reader.accept("IN") or reader.accept("FROM")):
+        reader.fail("'IN', 'FROM'")
+    name = reader.name()
+    if reader.accept("IN") or reader.accept("FROM"):
+        name = Name(reader.identifier(), name.table)
+    return Answer(["field"], [f"{column['Name']:<20}" for column in _columns(_table(context, name))])
+
+
+def _partitions(context: Context, reader: Reader) -> Answer:
+    name = reader.name()
+    return Answer(["partition"], partitions.names_of(context, name, _table(context, name)))
+
+
+def _create_view(context: Context, reader: Reader) -> Answer:
+    name = reader.name()
+    query = views.query_of(_table(context, name))
+    return Answer(["Create View"], [f'CREATE VIEW "{name.database}"."{name.table}" AS', *query.splitlines()])
+
+
+def _create_table(context: Context, reader: Reader) -> Answer:
+    name = reader.name()
+    return Answer(["createtab_stmt"], create_statement(name, _table(context, name)).splitlines())
 
 
 def _table_properties(context: Context, reader: Reader) -> Answer:
@@ -141,3 +157,16 @@ def create_statement(name: Name, table: dict[str, Any]) -> str:
     properties = {key: value for key, value in table.get("Parameters", {}).items() if key not in hidden}
     given = ", \n".join(f"  '{key}'='{value}'" for key, value in sorted(properties.items()))
     return "\n".join([*lines, "TBLPROPERTIES (", given + ")"])
+
+
+_FORMS: tuple[tuple[tuple[str, ...], Callable[[Context, Reader], Answer]], ...] = (
+    (("DATABASES",), _databases),
+    (("SCHEMAS",), _databases),
+    (("TABLES",), _tables),
+    (("VIEWS",), _views),
+    (("COLUMNS",), _column_names),
+    (("PARTITIONS",), _partitions),
+    (("TBLPROPERTIES",), _table_properties),
+    (("CREATE", "VIEW"), _create_view),
+    (("CREATE", "TABLE"), _create_table),
+)

@@ -11,6 +11,9 @@ from typing import Any
 
 import orjson
 
+Json = Any
+"""What JSON can hold."""
+
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -54,13 +57,13 @@ class State:
             execution.done.set_result(None)
             self.executions[execution.id] = execution
 
-    def get(self, kind: str, key: str) -> Any | None:
+    def get(self, kind: str, key: str) -> Json | None:
         """Return an entry, or None."""
         with self._lock:
             row = self._database.execute("SELECT body FROM entry WHERE kind = ? AND key = ?", (kind, key)).fetchone()
         return orjson.loads(row[0]) if row else None
 
-    def put(self, kind: str, key: str, body: Any) -> None:
+    def put(self, kind: str, key: str, body: Json) -> None:
         """Add or replace an entry."""
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", (kind, key, orjson.dumps(body)))
@@ -70,7 +73,7 @@ class State:
         with self._lock:
             self._database.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, key))
 
-    def all(self, kind: str) -> Iterator[Any]:
+    def all(self, kind: str) -> Iterator[Json]:
         """Return all entries of a kind, oldest key first."""
         with self._lock:
             rows = self._database.execute("SELECT body FROM entry WHERE kind = ? ORDER BY rowid", (kind,)).fetchall()

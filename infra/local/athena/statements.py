@@ -6,57 +6,47 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from infra.local.athena import ddl, properties, rewrites, views
-from infra.local.athena.context import Answer, Context
+from infra.local.athena.context import Answer, Context, is_iceberg
 from infra.local.athena.engine import Column, Outcome, QueryFailed, Rows
 from infra.local.athena.reader import Reader
+from infra.local.athena.tables import missing
 from infra.local.athena.text import Statement, StatementError, closing, literal, split, tokenize
 from infra.local.trino import HIVE_CATALOG
 
 DML, DDL, UTILITY = "DML", "DDL", "UTILITY"
-_QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _NOTHING = Statement("", ())
-_CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE")
+
+OnRows = Callable[[list[Column], Rows], None]
+Run = Callable[[Context, Statement, list[str], OnRows], Answer]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a statement runs: its type for the client, what kind of result file it leaves, and the function."""
+    """How a statement runs: its type for the client, what kind of result it leaves, and the function."""
 
     kind: str
     substatement: str
     result: str  # "csv", "txt", "table" (data elsewhere) or "none"
-    run: Callable[[Context, Callable[[list[Column], Rows], None]], Answer]
+    run: Run
 
 
-def plan(statement: Statement, parameters: list[str]) -> Plan:
+def plan(statement: Statement) -> Plan:
     """Decide how a statement runs. Raises StatementError if it is none that is known."""
-    first, second = statement.word(0), statement.word(1)
-    if not first:
-        return Plan(DDL, "PREPARE", "txt", lambda _context, _rows: Answer())
-    if first in _QUERIES:
-        return Plan(DML, "SELECT", "csv", _query(statement, parameters))
-    if first in _CHANGES:
-        return Plan(DML, first, "none", _query(statement, parameters))
-    if first == "EXPLAIN":
-        return Plan(UTILITY, "EXPLAIN", "csv", _query(statement, parameters))
-    if first == "CREATE" and second == "TABLE" and statement.find("AS") is not None:
-        return Plan(
-            DDL, "CREATE_TABLE_AS_SELECT", "table", lambda context, _: _create_table_as(context, statement, parameters)
-        )
-    if (first == "CREATE" and second == "VIEW") or statement.starts("CREATE", "OR", "REPLACE", "VIEW"):
-        return Plan(DDL, "CREATE_VIEW", "txt", lambda context, _: views.create_view(context, statement))
-    if first == "UNLOAD":
-        return Plan(DML, "UNLOAD", "table", lambda context, _: _unload(context, statement, parameters))
-    if first == "OPTIMIZE":
-        return Plan(DML, "OPTIMIZE", "none", _query(statement, []))
-    if first == "VACUUM":
-        return Plan(DDL, "VACUUM", "txt", lambda context, _: _vacuum(context, statement))
-    kind, function = ddl.route(statement)
+    if not statement.tokens:
+        return Plan(DDL, "PREPARE", "txt", lambda *_: Answer())
+    if statement.starts("CREATE", "TABLE") and statement.find("AS") is not None:
+        return Plan(DDL, "CREATE_TABLE_AS_SELECT", "table", _create_table_as)
+    for words, kind, result, function in ROUTES:
+        if statement.starts(*words):
+            return Plan(kind, "_".join(words), result, function)
+    if statement.word(0) not in ddl.FIRST_WORDS:
+        raise StatementError(f"line 1:1: mismatched input '{statement.tokens[0].text}': not a statement of Athena")
+    words, kind, function = ddl.route(statement)
     return Plan(
         kind,
-        "_".join(statement.word(index) for index in range(2)),
+        "_".join(words),
         "txt",
-        lambda context, _: function(context, Reader(statement, context.database)),
+        lambda context, statement, *_: function(context, Reader(statement, context.database)),
     )
 
 
@@ -89,16 +79,13 @@ def resolve(
     return tokenize(prepared["QueryStatement"]), parameters
 
 
-def _query(statement: Statement, parameters: list[str]) -> Callable[..., Answer]:
-    def run(context: Context, on_rows: Callable[[list[Column], Rows], None]) -> Answer:
-        sql = rewrites.with_parameters(rewrites.for_trino(statement).sql, parameters)
-        outcome = context.run(sql, on_rows)
-        return Answer(outcome=outcome, update_count=outcome.update_count)
-
-    return run
+def _query(context: Context, statement: Statement, parameters: list[str], on_rows: OnRows) -> Answer:
+    sql = rewrites.with_parameters(rewrites.for_trino(statement).sql, parameters)
+    outcome = context.run(sql, on_rows)
+    return Answer(outcome=outcome, update_count=outcome.update_count)
 
 
-def _create_table_as(context: Context, statement: Statement, parameters: list[str]) -> Answer:
+def _create_table_as(context: Context, statement: Statement, parameters: list[str], _: OnRows) -> Answer:
     statement = rewrites.double_literals(statement)
     ctas = rewrites.parse_create_table_as(statement)
     name = Reader(statement, context.database, ctas.name_tokens[0]).name()
@@ -134,7 +121,7 @@ def _objects(context: Context, location: str) -> list[str]:
     return [f"s3://{place.netloc}/{item['Key']}" for page in pages for item in page.get("Contents", ())]
 
 
-def _unload(context: Context, statement: Statement, parameters: list[str]) -> Answer:
+def _unload(context: Context, statement: Statement, parameters: list[str], _: OnRows) -> Answer:
     """UNLOAD (query) TO 'place' WITH (…): a CTAS to that place whose entry in the catalog is dropped."""
     if statement.word(1) != "(":
         raise StatementError("mismatched input. Expecting: UNLOAD (query) TO 'location' WITH (properties)")
@@ -163,11 +150,8 @@ def _unload(context: Context, statement: Statement, parameters: list[str]) -> An
     )
 
 
-def _vacuum(context: Context, statement: Statement) -> Answer:
+def _vacuum(context: Context, statement: Statement, *_: object) -> Answer:
     """VACUUM t expires old snapshots and removes files that none refers to, by the table's own properties."""
-    from infra.local.athena.context import is_iceberg  # noqa: PLC0415
-    from infra.local.athena.tables import missing  # noqa: PLC0415
-
     name = Reader(statement, context.database, 1).name()
     table = context.table(name)
     if table is None:
@@ -178,3 +162,27 @@ def _vacuum(context: Context, statement: Statement) -> Answer:
     for procedure in ("expire_snapshots", "remove_orphan_files"):
         context.run(f"ALTER TABLE {name.in_catalog(HIVE_CATALOG)} EXECUTE {procedure}(retention_threshold => '{age}s')")
     return Answer()
+
+
+def _create_view(context: Context, statement: Statement, *_: object) -> Answer:
+    return views.create_view(context, statement)
+
+
+# (first words, type for the client, kind of result, function); CREATE TABLE AS is told apart in `plan`
+ROUTES: tuple[tuple[tuple[str, ...], str, str, Run], ...] = (
+    (("SELECT",), DML, "csv", _query),
+    (("WITH",), DML, "csv", _query),
+    (("VALUES",), DML, "csv", _query),
+    (("TABLE",), DML, "csv", _query),
+    (("(",), DML, "csv", _query),
+    (("INSERT",), DML, "none", _query),
+    (("UPDATE",), DML, "none", _query),
+    (("DELETE",), DML, "none", _query),
+    (("MERGE",), DML, "none", _query),
+    (("OPTIMIZE",), DML, "none", _query),
+    (("UNLOAD",), DML, "table", _unload),
+    (("EXPLAIN",), UTILITY, "csv", _query),
+    (("CREATE", "VIEW"), DDL, "txt", _create_view),
+    (("CREATE", "OR", "REPLACE", "VIEW"), DDL, "txt", _create_view),
+    (("VACUUM",), DDL, "txt", _vacuum),
+)

@@ -1,9 +1,11 @@
 """CREATE, ALTER and DROP of tables: Hive tables are entries in Glue, Iceberg tables are changed by Trino."""
 
+from collections.abc import Callable
 from typing import Any
 
 from infra.local.athena.context import Answer, Context, is_iceberg, table_input
 from infra.local.athena.formats import LAZY_SIMPLE, STORED_AS
+from infra.local.athena.partitions import add_partitions, drop_partitions
 from infra.local.athena.reader import Reader, hive_type
 from infra.local.athena.rewrites import Name, iceberg_table_properties
 from infra.local.athena.text import StatementError, literal, quoted
@@ -84,25 +86,12 @@ def _clauses(reader: Reader) -> dict[str, Any]:
         elif reader.accept("PARTITIONED", "BY"):
             parts["partitions"] = reader.index
             reader.group()
-        elif reader.accept("ROW", "FORMAT", "SERDE"):
-            parts["serializer"] = reader.string()
-        elif reader.accept("ROW", "FORMAT", "DELIMITED"):
-            parts["serializer"] = LAZY_SIMPLE
-            while key := next((key for words, key in _DELIMITERS.items() if reader.accept(*words)), None):
-                parts["serde"][key] = _unescaped(reader.string())
+        elif reader.accept("ROW", "FORMAT"):
+            parts["serializer"] = _row_format(reader, parts["serde"])
         elif reader.accept("WITH", "SERDEPROPERTIES"):
             parts["serde"] |= reader.properties()
-        elif reader.accept("STORED", "AS", "INPUTFORMAT"):
-            input_format = reader.string()
-            reader.expect("OUTPUTFORMAT")
-            parts["formats"] = (None, input_format, reader.string())
         elif reader.accept("STORED", "AS"):
-            short = reader.identifier().upper()
-            if short not in STORED_AS:
-                raise StatementError(
-                    f"FAILED: SemanticException: Unrecognized file format in STORED AS clause: {short}"
-                )
-            parts["formats"] = STORED_AS[short]
+            parts["formats"] = _stored_as(reader)
         elif reader.accept("LOCATION"):
             parts["location"] = reader.string()
         elif reader.accept("TBLPROPERTIES"):
@@ -110,6 +99,26 @@ def _clauses(reader: Reader) -> dict[str, Any]:
         else:
             reader.fail("COMMENT, PARTITIONED BY, ROW FORMAT, STORED AS, LOCATION or TBLPROPERTIES")
     return parts
+
+
+def _row_format(reader: Reader, serde: dict[str, str]) -> str:
+    if reader.accept("SERDE"):
+        return reader.string()
+    reader.expect("DELIMITED")
+    while key := next((key for words, key in _DELIMITERS.items() if reader.accept(*words)), None):
+        serde[key] = _unescaped(reader.string())
+    return LAZY_SIMPLE
+
+
+def _stored_as(reader: Reader) -> tuple[str | None, str, str]:
+    if reader.accept("INPUTFORMAT"):
+        input_format = reader.string()
+        reader.expect("OUTPUTFORMAT")
+        return None, input_format, reader.string()
+    short = reader.identifier().upper()
+    if short not in STORED_AS:
+        raise StatementError(f"FAILED: SemanticException: Unrecognized file format in STORED AS clause: {short}")
+    return STORED_AS[short]
 
 
 def _unescaped(text: str) -> str:
@@ -200,34 +209,12 @@ def alter_table(context: Context, reader: Reader) -> Answer:
     table = context.table(name)
     if table is None:
         raise missing(name)
-    if reader.accept("SET", "TBLPROPERTIES"):
-        _set_properties(context, name, table, reader.properties())
-    elif reader.accept("UNSET", "TBLPROPERTIES"):
-        names = [reader.statement.tokens[first].text for first, _ in reader.group()]
-        _unset_properties(context, name, table, names)
-    elif reader.accept("RENAME", "TO"):
-        _rename(context, name, table, reader.name())
-    elif reader.accept("SET", "LOCATION"):
-        _store(context, name, table, {"Location": reader.string()})
-    elif reader.accept("ADD", "COLUMNS"):
-        _add_columns(context, name, table, reader.columns())
-    elif reader.accept("REPLACE", "COLUMNS"):
-        _replace_columns(context, name, table, reader.columns())
-    elif reader.accept("DROP", "COLUMN"):
-        _drop_column(context, name, table, reader.identifier())
-    elif reader.accept("CHANGE", "COLUMN") or reader.accept("CHANGE"):
-        _change_column(context, name, table, reader)
-    elif reader.accept("ADD"):
-        from infra.local.athena.partitions import add_partitions  # noqa: PLC0415
-
-        add_partitions(context, name, table, reader)
-    elif reader.accept("DROP"):
-        from infra.local.athena.partitions import drop_partitions  # noqa: PLC0415
-
-        drop_partitions(context, name, table, reader)
-    else:
-        reader.fail("ADD, DROP, CHANGE, REPLACE, RENAME or SET")
-    reader.end()
+    for words, function in _ALTERATIONS:
+        if reader.accept(*words):
+            function(context, name, table, reader)
+            reader.end()
+            return Answer()
+    reader.fail("ADD, DROP, CHANGE, REPLACE, RENAME or SET")
     return Answer()
 
 
@@ -240,7 +227,12 @@ def _store(context: Context, name: Name, table: dict[str, Any], descriptor: dict
     context.glue.update_table(DatabaseName=name.database, TableInput=table_input(table, StorageDescriptor=changed))
 
 
-def _set_properties(context: Context, name: Name, table: dict[str, Any], given: dict[str, str]) -> None:
+def _set_location(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    _store(context, name, table, {"Location": reader.string()})
+
+
+def _set_properties(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    given = reader.properties()
     if not is_iceberg(table):
         parameters = table.get("Parameters", {}) | given
         context.glue.update_table(DatabaseName=name.database, TableInput=table_input(table, Parameters=parameters))
@@ -251,14 +243,16 @@ def _set_properties(context: Context, name: Name, table: dict[str, Any], given: 
         context.run(f"ALTER TABLE {_trino_name(name)} SET PROPERTIES {settings}")
 
 
-def _unset_properties(context: Context, name: Name, table: dict[str, Any], names: list[str]) -> None:
+def _unset_properties(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    names = [reader.statement.tokens[first].text for first, _ in reader.group()]
     if is_iceberg(table):
         raise StatementError("UNSET TBLPROPERTIES of an Iceberg table is not supported by the local Athena")
     parameters = {key: value for key, value in table.get("Parameters", {}).items() if key not in names}
     context.glue.update_table(DatabaseName=name.database, TableInput=table_input(table, Parameters=parameters))
 
 
-def _rename(context: Context, name: Name, table: dict[str, Any], new: Name) -> None:
+def _rename(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    new = reader.name()
     if context.table(new):
         raise _already_there(new)
     # Glue has no rename; an Iceberg table's entry points to its metadata, so a copy of the entry is the table.
@@ -266,7 +260,11 @@ def _rename(context: Context, name: Name, table: dict[str, Any], new: Name) -> N
     context.glue.delete_table(DatabaseName=name.database, Name=name.table)
 
 
-def _add_columns(context: Context, name: Name, table: dict[str, Any], columns: list[dict[str, str]]) -> None:
+def _add_columns(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    _add(context, name, table, reader.columns())
+
+
+def _add(context: Context, name: Name, table: dict[str, Any], columns: list[dict[str, str]]) -> None:
     existing = [column["Name"] for column in (*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", []))]
     if twice := [column["Name"] for column in columns if column["Name"] in existing]:
         raise StatementError(f"FAILED: SemanticException: Duplicate column name: {', '.join(twice)}")
@@ -277,7 +275,8 @@ def _add_columns(context: Context, name: Name, table: dict[str, Any], columns: l
         _store(context, name, table, {"Columns": [*table["StorageDescriptor"]["Columns"], *columns]})
 
 
-def _replace_columns(context: Context, name: Name, table: dict[str, Any], columns: list[dict[str, str]]) -> None:
+def _replace_columns(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    columns = reader.columns()
     if not is_iceberg(table):
         _store(context, name, table, {"Columns": columns})
         return
@@ -285,10 +284,11 @@ def _replace_columns(context: Context, name: Name, table: dict[str, Any], column
     existing = {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
     for column in existing - wanted.keys():
         context.run(f"ALTER TABLE {_trino_name(name)} DROP COLUMN {quoted(column)}")
-    _add_columns(context, name, context.table(name) or table, [c for n, c in wanted.items() if n not in existing])
+    _add(context, name, context.table(name) or table, [c for n, c in wanted.items() if n not in existing])
 
 
-def _drop_column(context: Context, name: Name, table: dict[str, Any], column: str) -> None:
+def _drop_column(context: Context, name: Name, table: dict[str, Any], reader: Reader) -> None:
+    column = reader.identifier()
     if is_iceberg(table):
         context.run(f"ALTER TABLE {_trino_name(name)} DROP COLUMN {quoted(column)}")
         return
@@ -318,3 +318,18 @@ def _change_column(context: Context, name: Name, table: dict[str, Any], reader: 
         context.run(f"ALTER TABLE {table_name} ALTER COLUMN {quoted(new)} SET DATA TYPE {to}")
     if "Comment" in column:
         context.run(f"COMMENT ON COLUMN {table_name}.{quoted(new)} IS {literal(column['Comment'])}")
+
+
+_ALTERATIONS: tuple[tuple[tuple[str, ...], Callable[[Context, Name, dict[str, Any], Reader], None]], ...] = (
+    (("SET", "TBLPROPERTIES"), _set_properties),
+    (("UNSET", "TBLPROPERTIES"), _unset_properties),
+    (("SET", "LOCATION"), _set_location),
+    (("RENAME", "TO"), _rename),
+    (("ADD", "COLUMNS"), _add_columns),
+    (("REPLACE", "COLUMNS"), _replace_columns),
+    (("DROP", "COLUMN"), _drop_column),
+    (("CHANGE", "COLUMN"), _change_column),
+    (("CHANGE",), _change_column),
+    (("ADD",), add_partitions),
+    (("DROP",), drop_partitions),
+)

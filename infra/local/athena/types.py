@@ -2,7 +2,7 @@
 
 import re
 
-from infra.local.athena.text import StatementError
+from infra.local.athena.text import StatementError, quoted
 
 _HIVE_TO_TRINO = {
     "string": "varchar",
@@ -27,31 +27,28 @@ def _split(text: str) -> list[str]:
 
 def hive_to_trino(hive_type: str, *, timestamp_digits: int = 3) -> str:
     """Return Trino's name for a Hive type such as `map<string,array<int>>`. Raises StatementError."""
+
+    def translated(part: str) -> str:
+        return hive_to_trino(part, timestamp_digits=timestamp_digits)
+
     text = re.sub(r"\s+", " ", hive_type.strip().lower()).replace("`", "")
-    match = re.fullmatch(r"(array|map|struct)\s*<(.*)>", text)
-    if match:
+    if match := re.fullmatch(r"(array|map|struct)\s*<(.*)>", text):
         kind, inner = match.groups()
-        if kind == "struct":
-            fields = (part.split(":", 1) for part in _split(inner))
-            return (
-                "row("
-                + ", ".join(
-                    f'"{name.strip()}" {hive_to_trino(of, timestamp_digits=timestamp_digits)}' for name, of in fields
-                )
-                + ")"
-            )
-        of = [hive_to_trino(part, timestamp_digits=timestamp_digits) for part in _split(inner)]
-        return f"{kind}({', '.join(of)})"
-    if text == "timestamp":
-        return f"timestamp({timestamp_digits})"
-    if text in ("timestamptz", "timestamp with time zone"):
-        return f"timestamp({timestamp_digits}) with time zone"
+        if kind != "struct":
+            return f"{kind}({', '.join(map(translated, _split(inner)))})"
+        fields = (part.split(":", 1) for part in _split(inner))
+        return f"row({', '.join(f'{quoted(name.strip())} {translated(of)}' for name, of in fields)})"
     if re.fullmatch(r"(decimal|varchar|char) ?\([\d, ]+\)", text):
         return text
-    if text == "decimal":
-        return "decimal(10,0)"
-    name = _HIVE_TO_TRINO.get(text, text)
-    if name not in _SIMPLE:
+    named = {
+        **_HIVE_TO_TRINO,
+        "timestamp": f"timestamp({timestamp_digits})",
+        "timestamptz": f"timestamp({timestamp_digits}) with time zone",
+        "timestamp with time zone": f"timestamp({timestamp_digits}) with time zone",
+        "decimal": "decimal(10,0)",
+    }
+    name = named.get(text, text)
+    if name == text and name not in _SIMPLE:
         raise StatementError(f"FAILED: ParseException: unknown type {hive_type}")
     return name
 
