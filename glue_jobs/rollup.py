@@ -149,7 +149,7 @@ def _exact_sum(value: Column) -> Column:
 
     What no road can give (a vehicle that takes 1e12 s for a kilometre) is cut, so that the integers hold the sum.
     """
-    held = F.least(value, F.lit(_LARGEST))
+    held = F.when(value > _LARGEST, F.lit(_LARGEST)).otherwise(value)
     whole = F.floor(held)
     fraction = F.rint((held - whole) * _FRACTION).cast("long")
     return F.sum(whole) + F.sum(fraction) / _FRACTION

@@ -33,7 +33,8 @@ def _is_usual(text: Column) -> Column:
 
 def _from_iso(text: Column) -> Column:
     spelled = F.translate(F.regexp_replace(text, r"^\s+|\s+$|\s+(?=[Zz+-])", ""), "tz,", "TZ.")
-    return spelled.cast("timestamp").cast("timestamp_ntz")
+    with_seconds = F.regexp_replace(spelled, r"^(.{11}\d{2}:\d{2})(?!:)", "$1:00")
+    return with_seconds.cast("timestamp").cast("timestamp_ntz")
 
 
 def _from_epoch(text: Column) -> Column:

@@ -19,7 +19,14 @@ from ingestion.contract.arrow import landing_schema
 @pytest.fixture(scope="session")
 def spark(endpoint: str) -> Iterator[SparkSession]:
     assert endpoint
-    quick = {"spark.sql.shuffle.partitions": "1", "spark.default.parallelism": "1", "spark.driver.memory": "2g"}
+    # Frames of a few rows: compiling for speed would cost more than it gains.
+    quick = {
+        "spark.sql.shuffle.partitions": "1",
+        "spark.default.parallelism": "1",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.codegen.wholeStage": "false",
+    }
     session = spark_session("tests", settings().lake_bucket, master="local[2]", settings=quick)
     yield session
     session.stop()
