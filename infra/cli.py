@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from rich.markup import escape
 
 from infra import console
 from infra.errors import FailedError, UsageError
@@ -168,10 +169,8 @@ def _load_registry(input_format: InputFormat, file: str) -> None:
         rows, findings = check_rows(formats.registry_rows(input_format.value, file))
     for finding in findings:
         word, color = ("refused", "red") if finding.refused else ("note", "yellow")
-        console.err.print(
-            f"[{color}]line {finding.line}, {word}[/{color}]: {finding.sensor_id or '(no sensor)'} "
-            f"{finding.column}={finding.value!r}: {finding.reason}"
-        )
+        said = f"{finding.sensor_id or '(no sensor)'} {finding.column}={finding.value!r}: {finding.reason}"
+        console.err.print(f"[{color}]line {finding.line}, {word}[/{color}]: {escape(said)}")
     if not rows:
         raise UnusableFileError(f"{file} holds no usable row; nothing was loaded.")
     report = load_registry(rows, open_catalog())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
@@ -22,9 +23,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     shown = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left")
+        shown.add_column(escape(name), justify="right" if numeric else "left")
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
+        shown.add_row(*(escape(_cell(value)) for value in row))
     return shown
 
 
@@ -71,7 +72,7 @@ def sent(report: Sent, to: str) -> None:
         f"{report.seconds:.1f} s, {rate:,.0f} readings/s"
     )
     for reason, count in report.reasons.items():
-        err.print(f"[red]{count:,} not sent: {reason}[/red]")
+        err.print(f"[red]{count:,} not sent: {escape(reason)}[/red]")
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def run_progress() -> Iterator[OnEvent]:
             elif event.kind == "planned":
                 out.print(f"arrival hours to curate (UTC): {event.message or 'none'}")
             elif event.kind == "started":
-                tasks[event.step] = bars.add_task(f"{event.step}: {event.message}", total=None)
+                tasks[event.step] = bars.add_task(f"{event.step}: {escape(event.message)}", total=None)
             elif event.kind == "progress":
                 bars.update(tasks[event.step], completed=event.done, total=event.total)
             else:
@@ -135,8 +136,8 @@ def reconciliation_line(sums: Mapping[str, int]) -> str:
 
 
 def error(message: str) -> None:
-    """Print an error where errors belong."""
-    err.print(f"[red]{message}[/red]")
+    """Print an error where errors belong; brackets in it (file names, data) are no markup."""
+    err.print(f"[red]{escape(message)}[/red]")
 
 
 def raw(text: str) -> None:
