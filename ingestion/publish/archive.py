@@ -76,7 +76,7 @@ def archive(documents: Iterable[bytes], bucket: str, on_progress: Progress | Non
     sent = 0
     with ThreadPoolExecutor(_UPLOADS) as pool:
         for chunk in _chunks(documents, now):
-            for written in pool.map(lambda hour: _write(s3, bucket, hour, now), _by_hour(chunk)):
+            for written in pool.map(lambda hour: _write(s3, bucket, hour), _by_hour(chunk)):
                 sent += written
                 if on_progress:
                     on_progress(written)
@@ -181,7 +181,7 @@ def _hour(number: int, rows: pa.Table, arrivals: pa.Array, failed: list[_Failed]
     return _Hour(_moment(number * _HOUR_US), rows, failed, min(moments), max(moments))
 
 
-def _write(s3: Any, bucket: str, hour: _Hour, now: datetime) -> int:  # noqa: ANN401
+def _write(s3: Any, bucket: str, hour: _Hour) -> int:  # noqa: ANN401
     """Write one hour of a chunk: errors, rows, counts. Returns the number of documents."""
     body = io.BytesIO()
     pq.write_table(hour.rows, body, compression="snappy")
@@ -193,7 +193,8 @@ def _write(s3: Any, bucket: str, hour: _Hour, now: datetime) -> int:  # noqa: AN
     name, path = f"archive-1-{hour.first:%Y-%m-%d-%H-%M-%S}-{content}", hour_path(hour.hour)
     if hour.failed:
         table = {"databaseName": "raw", "tableName": "sensor_readings"}
-        lines = b"".join(error_line(entry.failure, entry.arrival, now, table) for entry in hour.failed)
+        # The attempt ends on arrival, not now: the same input again writes the same bytes, and is nothing new to a run.
+        lines = b"".join(error_line(entry.failure, entry.arrival, entry.arrival, table) for entry in hour.failed)
         s3.put_object(Bucket=bucket, Key=f"{LANDING['raw.delivery_errors'][0]}{path}{name}", Body=lines)
     if hour.rows.num_rows:
         key = f"{LANDING['raw.sensor_readings'][0]}{path}{name}.parquet"
