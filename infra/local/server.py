@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,26 +87,16 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(own_environment(url))
+    # Bound first, so that a port in use fails at once, and what answers on it is this endpoint.
+    listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
-    handlers = base.handlers(app)
-    persistence.make_durable(app, handlers)
-    journal = state_dir / "services" / "kinesis-records.jsonl"
-    save_streams = base.saver(app, "kinesis")
-    handlers["kinesis"] = kinesis.handler(
-        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal
-    )
-    objects = boto3.client("s3")
-    save_catalog = base.saver(app, "glue", partial(base.glue_state, app))
-    handlers["glue"] = glue.handler(
-        base.glue_entry(app), save_catalog, partial(_read, objects), partial(base.keys_below, app)
-    )
-    close_athena = _plug_in_athena(handlers, state_dir, url) if with_athena else None
+    restore = _plug_in(app, state_dir)
+    close_athena = _plug_in_athena(base.handlers(app), state_dir, url) if with_athena else None
 
     activity = Activity()
     config = Config()
-    # Bound here, so that a port in use fails at once, and what answers on it is this endpoint.
-    config.bind = [f"fd://{_listen(port)}"]
+    config.bind = [f"fd://{listening}"]
     config.keep_alive_timeout = 75
     config.backlog = 1024
     config.graceful_timeout = 2
@@ -113,11 +104,6 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
     health = {"pid": os.getpid(), "state_dir": str(state_dir), "athena": with_athena}
-
-    def restore() -> None:
-        if kinesis.restore(base.kinesis_streams(app), journal):
-            save_streams()
-        journal.write_bytes(b"")
 
     guarded = _guarded(app.app, activity, health, restore)
 
@@ -143,6 +129,31 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         thread.join(timeout=15)
 
     return Server(url, activity, stop, thread.is_alive)
+
+
+def _plug_in(app: ModuleType, state_dir: Path) -> Callable[[], None]:
+    """Put our handlers in front of the base's; return what is to be done when the base has read its state."""
+    handlers = base.handlers(app)
+    persistence.make_durable(app, handlers)
+
+    objects = boto3.client("s3")
+    save_catalog = base.saver(app, "glue", partial(base.glue_state, app))
+    handlers["glue"] = glue.handler(
+        base.glue_entry(app), save_catalog, partial(_read, objects), partial(base.keys_below, app)
+    )
+
+    journal = state_dir / "services" / "kinesis-records.jsonl"
+    save_streams = base.saver(app, "kinesis")
+    handlers["kinesis"] = kinesis.handler(
+        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal
+    )
+
+    def restore() -> None:
+        if kinesis.restore(base.kinesis_streams(app), journal):
+            save_streams()
+        journal.write_bytes(b"")
+
+    return restore
 
 
 def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type
