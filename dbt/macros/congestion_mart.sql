@@ -12,18 +12,23 @@
 ] %}
 {% set notes = ['volume_basis', 'congestion_basis', 'imputation', 'samples_observed'] %}
 {% set columns = places + times + ['day_type'] + figures + ['observed_share', 'is_reliable'] + notes + ['samples_expected'] %}
+{% set passed_on = keys + places + times + ['day_type'] + figures + notes %}
 {# A segment outside every zone still counts: the zones add up to the city. #}
 {% set zone_id = "coalesce(zone_id, 'unassigned')" %}
+{# Outside the condition, because dbt looks for dependencies where a model is not incremental yet. #}
+{% set estimated = ref('int_segment__free_flow') %}
+{% set registered = ref('int_segment__registered') %}
+{% do source('curated', 'pending_hours') %}
 {% set scope = [] %}
 {% if is_incremental() %}
     {% do scope.append(in_spans(period_key, pending_event_spans(), 'hour' if period == 'hour' else 'date')) %}
-    {% set changed_segments = free_flow_changes() %}
+    {% set changed_segments = free_flow_changes(estimated) %}
     {% if changed_segments %}
         {% if thing == 'segment' %}
             {% do scope.append('segment_id in (' ~ changed_segments ~ ')') %}
         {% else %}
             {% set changed_zones %}
-                select {{ zone_id }} from {{ ref('int_segment__registered') }}
+                select {{ zone_id }} from {{ registered }}
                 where segment_id in ({{ changed_segments }})
             {% endset %}
             {% do scope.append(zone_id ~ ' in (' ~ changed_zones ~ ')') %}
@@ -62,41 +67,31 @@ rolled_up as (
     group by {{ 'segment_id' if thing == 'segment' else 'grouping_zone_id' }}, {{ period_key }}
 ),
 
--- What the registry lets expect of the whole period, so that silence counts as unobserved.
-expected as (
-    select
-        rolled_up.{{ thing_key }},
-        rolled_up.{{ period_key }},
-        {{ exact_sum('registered.samples_expected * rolled_up.period_intervals') }} as samples_expected
-    from rolled_up
-    inner join {{ ref('int_segment__registered') }} as registered
-        on
-            rolled_up.{{ thing_key }} = {{ "registered.segment_id" if thing == 'segment' else "coalesce(registered.zone_id, 'unassigned')" }}
-            and rolled_up.period_start >= registered.valid_from
-            and rolled_up.period_start < registered.valid_to
-    group by 1, 2
-),
-
+-- What the registry lets expect of the whole period, so that silence counts as unobserved. Joined before grouping
+-- again, because a second look at the rolled-up rows would make the engine roll them up twice.
 completed as (
     select
-        rolled_up.{{ thing_key }},
-        rolled_up.{{ period_key }},
-        {%- for column in places + times %}
-        rolled_up.{{ column }},
-        {%- endfor %}
-        dim_date.day_type,
-        {%- for column in figures + notes %}
-        rolled_up.{{ column }},
+        {%- for column in passed_on %}
+        {{ 'dim_date' if column == 'day_type' else 'rolled_up' }}.{{ column }},
         {%- endfor %}
         -- A segment that joined during the period was expected for less than the registry's whole period.
-        greatest(rolled_up.samples_expected_of_rows, coalesce(expected.samples_expected, 0)) as samples_expected
+        greatest(
+            max(rolled_up.samples_expected_of_rows),
+            coalesce({{ exact_sum('registered.samples_expected * rolled_up.period_intervals') }}, 0)
+        ) as samples_expected
     from rolled_up
-    left join expected
+    left join {{ registered }} as registered
         on
-            rolled_up.{{ thing_key }} = expected.{{ thing_key }}
-            and rolled_up.{{ period_key }} = expected.{{ period_key }}
+            {% if thing == 'segment' -%}
+            rolled_up.segment_id = registered.segment_id
+            {%- else -%}
+            rolled_up.zone_id = coalesce(registered.zone_id, 'unassigned')
+            {%- endif %}
+            and rolled_up.period_start >= registered.valid_from
+            and rolled_up.period_start < registered.valid_to
     left join {{ ref('dim_date') }} as dim_date
         on rolled_up.local_date = dim_date.local_date
+    group by {{ range(1, passed_on | length + 1) | join(', ') }}
 ),
 
 final as (

@@ -8,6 +8,7 @@
     delete_condition='src.samples_expected is null',
     partitioned_by=['month(interval_start)'],
 ) }}
+{% do source('curated', 'pending_hours') %}
 {% set spans = pending_event_spans() if is_incremental() else [] %}
 
 with sensor_intervals as (

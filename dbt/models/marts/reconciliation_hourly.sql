@@ -5,6 +5,7 @@
     unique_key=['arrival_hour'],
     partitioned_by=['month(arrival_hour)'],
 ) }}
+{% do source('curated', 'pending_hours') %}
 {% set spans = pending_arrival_spans() %}
 {% set event_spans = landed_event_spans(spans) %}
 
