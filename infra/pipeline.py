@@ -19,7 +19,8 @@ DBT_COMMAND = ("dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt")
 class Step:
     """One step. `target` is a module of `glue_jobs`, the dbt command's verb, or `module:function` for Python.
 
-    `per_range` steps run once for every contiguous range of arrival hours, the others once.
+    `per_range` steps run once for every contiguous range of arrival hours, the others once. `rows` is the name of the
+    count, among those that the step returns, that says how much it did.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Step:
     arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     per_range: bool = False
     retries: int = 0
+    rows: str = "rows"
 
 
 STEPS = (
@@ -51,6 +53,7 @@ STEPS = (
         ),
         per_range=True,
         retries=1,
+        rows="landed",
     ),
     Step(
         name="roll up",
@@ -60,6 +63,7 @@ STEPS = (
         how_to_go_on="Readings are curated and their hours noted as pending: run again, it goes on with the roll-up.",
         arguments=MappingProxyType({"lake_bucket": "{lake_bucket}"}),
         retries=1,
+        rows="intervals",
     ),
     Step(
         name="dbt build",

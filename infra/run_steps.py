@@ -149,7 +149,7 @@ def _step(report: RunReport, runner: _Runner, step: Step, ranges: list[Range]) -
     with _failures_of(step, report, runner):
         counts = runner.call(step, ranges)
     seconds = time.monotonic() - began
-    rows = counts.get("rows", counts.get("landed"))
+    rows = counts.get(step.rows)
     report.steps.append(StepReport(step.name, seconds, rows, counts))
     runner.on_event(Event("finished", step.name, _counts(counts), rows=rows, seconds=seconds))
     return counts

@@ -74,8 +74,11 @@ def _at_least(larger: str, smaller: str) -> Expectation:
     )
 
 
-def congestion_suite(key: Sequence[str], others: Sequence[str], hours: int) -> list[Expectation]:
-    """Return what every congestion mart promises, unique per `key`, each row covering at most `hours` hours."""
+def congestion_suite(key: Sequence[str], others: Sequence[str], most_minutes: int | None) -> list[Expectation]:
+    """Return what every congestion mart promises, unique per `key`.
+
+    `most_minutes` bounds the congested minutes of a row; None in a zone, where they are the sum over its segments.
+    """
     return [
         _expect("table_columns_to_match_set", column_set=[*key, *others, *MEASURES], exact_match=False),
         *_not_null(*key, "observed_share", "is_reliable", "congested_minutes"),
@@ -87,7 +90,7 @@ def congestion_suite(key: Sequence[str], others: Sequence[str], hours: int) -> l
         *(_between(f"congestion_index_{what}", 0, 100) for what in ("min", "avg", "max")),
         _at_least("congestion_index_avg", "congestion_index_min"),
         _at_least("congestion_index_max", "congestion_index_avg"),
-        _between("congested_minutes", 0, 60 * hours),
+        _between("congested_minutes", 0, most_minutes),
         _between("observed_share", 0, 1),
         # Delay is the part of the travel time beyond free flow, so it cannot exceed it.
         _at_least("vht", "delay_veh_h"),
@@ -100,19 +103,19 @@ _DAY_TYPE = _not_null("day_type")
 
 SUITES: Mapping[str, Sequence[Expectation]] = {
     "congestion_hourly": [
-        *congestion_suite(("segment_id", "hour_start"), ("corridor_id", "zone_id", *_HOUR_COLUMNS), hours=1),
+        *congestion_suite(("segment_id", "hour_start"), ("corridor_id", "zone_id", *_HOUR_COLUMNS), 60),
         *_LOCAL_HOUR,
     ],
     "congestion_daily": [
-        *congestion_suite(("segment_id", "local_date"), ("corridor_id", "zone_id", "day_type"), hours=25),
+        *congestion_suite(("segment_id", "local_date"), ("corridor_id", "zone_id", "day_type"), 25 * 60),
         *_DAY_TYPE,
     ],
     "zone_congestion_hourly": [
-        *congestion_suite(("zone_id", "hour_start"), _HOUR_COLUMNS, hours=1),
+        *congestion_suite(("zone_id", "hour_start"), _HOUR_COLUMNS, None),
         *_LOCAL_HOUR,
     ],
     "zone_congestion_daily": [
-        *congestion_suite(("zone_id", "local_date"), ("day_type",), hours=25),
+        *congestion_suite(("zone_id", "local_date"), ("day_type",), None),
         *_DAY_TYPE,
     ],
     "reconciliation_hourly": [

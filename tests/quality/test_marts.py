@@ -91,6 +91,11 @@ def test_a_figure_outside_what_it_can_be_fails(changes, failing):
     assert [what.split()[0] for what in failures] == [failing]
 
 
+def test_a_zone_adds_up_the_congested_minutes_of_its_segments():
+    zone_row = {name: value for name, value in a_congestion_row().items() if name not in ("segment_id", "corridor_id")}
+    assert what_fails("zone_congestion_hourly", zone_row | {"congested_minutes": 180}) == []
+
+
 def test_two_rows_of_one_segment_and_hour_fail():
     failures = what_fails("congestion_hourly", a_congestion_row(), a_congestion_row())
     assert failures == ["(segment_id, hour_start) to be unique"]
