@@ -37,6 +37,8 @@ def configure(state_dir: Path, endpoint_url: str) -> None:
     _service.executor = Executor(_service.state, state_dir, endpoint_url)
     if _service.state.get("workgroup", "primary") is None:
         _service.state.put("workgroup", "primary", _workgroup("primary", {}, ""))
+    for key in _service.state.forget_old():
+        results.rows_path(_service.executor.folder, key).unlink(missing_ok=True)
     _service.executor.warm_up()
 
 
@@ -164,7 +166,7 @@ async def get_query_results(request: dict[str, Any]) -> dict[str, Any]:
     if execution.state != "SUCCEEDED":
         raise ApiError(f"Query has not yet finished. Current state: {execution.state}")
     limit = min(int(request.get("MaxResults") or _MOST_ROWS), _MOST_ROWS)
-    path = _service.executor.folder / f"{execution.id}.rows"
+    path = results.rows_path(_service.executor.folder, execution.id)
     rows, token = results.read_rows(path, request.get("NextToken"), limit) if path.exists() else ([], None)
     reply: dict[str, Any] = {
         "UpdateCount": execution.update_count or 0,

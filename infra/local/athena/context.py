@@ -22,7 +22,6 @@ class Context:
     s3: Client
     trino_url: Callable[[], str]
     cancelled: Callable[[], bool]
-    workgroup: str = "primary"
 
     def session(self, properties: tuple[tuple[str, str], ...] = ()) -> Session:
         """Return the session to run SQL in; waits until Trino is up."""

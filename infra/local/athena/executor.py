@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from infra.local.athena import errors, results, statements
 from infra.local.athena.context import Answer, Client, Context
-from infra.local.athena.engine import Column, Outcome, QueryCancelled, Rows
+from infra.local.athena.engine import Outcome, QueryCancelled
 from infra.local.athena.state import Execution, State, now
 from infra.local.athena.text import Statement, tokenize
 from infra.local.toolchain import ToolchainError
@@ -80,22 +80,22 @@ class Executor:
         try:
             if execution.stop.is_set():
                 raise QueryCancelled
-            record["Status"]["State"] = "RUNNING"
+            record["Status"] = record["Status"] | {"State": "RUNNING"}
             outcome = self._execute(execution)
-            record["Status"]["State"] = "SUCCEEDED"
+            end: dict[str, Any] = {"State": "SUCCEEDED"}
         except QueryCancelled:
-            record["Status"] |= {"State": "CANCELLED", "StateChangeReason": "Query cancelled by user"}
+            end = {"State": "CANCELLED", "StateChangeReason": "Query cancelled by user"}
         # The thread's outermost frame: whatever went wrong is the query's failure and belongs to who asked.
         except Exception as error:  # noqa: BLE001
             if errors.is_unexpected(error):
                 _log.exception("query %s", execution.id)
             reason, detail = errors.explain(error)
-            record["Status"] |= {"State": "FAILED", "StateChangeReason": reason, "AthenaError": detail}
-        finally:
-            record["Status"]["CompletionDateTime"] = now()
-            record["Statistics"] |= _statistics(outcome, queued, time.monotonic() - started)
-            self.state.keep(execution)
-            execution.done.set_result(None)
+            end = {"State": "FAILED", "StateChangeReason": reason, "AthenaError": detail}
+        # The API reads the record meanwhile: parts are replaced, never changed, and the end state comes last.
+        record["Statistics"] = record["Statistics"] | _statistics(outcome, queued, time.monotonic() - started)
+        record["Status"] = record["Status"] | end | {"CompletionDateTime": now()}
+        self.state.keep(execution)
+        execution.done.set_result(None)
 
     def _execute(self, execution: Execution) -> Outcome | None:
         record = execution.record
@@ -103,10 +103,8 @@ class Executor:
         plan = statements.plan(statement)
         record["StatementType"], record["SubstatementType"] = plan.kind, plan.substatement
         folder = record["ResultConfiguration"]["OutputLocation"]
-        location = folder + {"csv": f"{execution.id}.csv", "txt": f"{execution.id}.txt"}.get(plan.result, execution.id)
-        if plan.result == "table" and plan.substatement != "UNLOAD":
-            location = f"{folder}tables/{execution.id}"
-        record["ResultConfiguration"]["OutputLocation"] = location
+        location = _output(plan, folder, execution.id)
+        record["ResultConfiguration"] = record["ResultConfiguration"] | {"OutputLocation": location}
         context = Context(
             execution_id=execution.id,
             database=(record["QueryExecutionContext"].get("Database") or "").strip('`"').lower() or None,
@@ -115,30 +113,36 @@ class Executor:
             s3=self.client("s3"),
             trino_url=self._trino_url,
             cancelled=execution.stop.is_set,
-            workgroup=record["WorkGroup"],
         )
-        sink = results.Sink(self.folder, execution.id) if plan.result == "csv" else None
-        try:
-            answer = plan.run(context, statement, parameters, _receiver(sink, plan.substatement))
-            if sink and answer.outcome and answer.outcome.columns:
-                _begin(sink, answer.outcome.columns, plan.substatement)
-        finally:
-            if sink:
-                sink.close()
-        if sink:
-            execution.columns = sink.columns
-            context.s3.upload_file(str(sink.csv_path), *_place(location))
-            sink.csv_path.unlink()
-            self._put(f"{location}.metadata", b"")
-        elif plan.result == "txt":
+
+        def run(on_rows: statements.OnRows) -> Answer:
+            return plan.run(context, statement, parameters, on_rows)
+
+        if plan.result == "csv":
+            answer = self._stream(execution, run, location)
+        else:
+            answer = run(lambda _columns, _rows: None)
+        if plan.result == "txt":
             self._write_text(execution, answer, location)
         elif answer.manifest is not None:
             manifest = f"{location}-manifest.csv"
             self._put(manifest, "".join(f"{path}\n" for path in answer.manifest).encode())
-            record["Statistics"]["DataManifestLocation"] = manifest
-            self._put(f"{location}.metadata", b"")
+            record["Statistics"] = {"DataManifestLocation": manifest}
+        self._put(f"{location}.metadata", b"")
         execution.update_count = answer.update_count
         return answer.outcome
+
+    def _stream(self, execution: Execution, run: Callable[[statements.OnRows], Answer], location: str) -> Answer:
+        """Write the rows as they come, so that a long result needs no memory, and put them into S3 at the end."""
+        header = execution.record["SubstatementType"] != "EXPLAIN"
+        with results.Sink(self.folder, execution.id, header=header) as sink:
+            answer = run(sink.add)
+            if answer.outcome and answer.outcome.columns:
+                sink.begin(answer.outcome.columns)
+            sink.close()
+            self.client("s3").upload_file(str(sink.csv_path), *_place(location))
+        execution.columns = sink.columns
+        return answer
 
     def _prepared(self, record: dict[str, Any]) -> tuple[Statement, list[str]]:
         return statements.resolve(
@@ -152,9 +156,8 @@ class Executor:
     def _write_text(self, execution: Execution, answer: Answer, location: str) -> None:
         execution.columns = [results.info(name, "string", 0) for name in answer.columns]
         self.folder.mkdir(parents=True, exist_ok=True)
-        results.write_lines(self.folder / f"{execution.id}.rows", answer.lines)
+        results.write_lines(results.rows_path(self.folder, execution.id), answer.lines)
         self._put(location, "".join(f"{line}\n" for line in answer.lines).encode())
-        self._put(f"{location}.metadata", b"")
 
     def _put(self, location: str, body: bytes) -> None:
         bucket, key = _place(location)
@@ -174,18 +177,12 @@ def _place(location: str) -> tuple[str, str]:
     return parts.netloc, parts.path.lstrip("/")
 
 
-def _begin(sink: results.Sink, columns: list[Column], substatement: str) -> None:
-    if not sink.begun:
-        sink.begin(columns, header=substatement != "EXPLAIN")
-
-
-def _receiver(sink: results.Sink | None, substatement: str) -> Callable[[list[Column], Rows], None]:
-    def receive(columns: list[Column], rows: Rows) -> None:
-        if sink:
-            _begin(sink, columns, substatement)
-            sink.add(rows)
-
-    return receive
+def _output(plan: statements.Plan, folder: str, execution_id: str) -> str:
+    if plan.result in ("csv", "txt"):
+        return f"{folder}{execution_id}.{plan.result}"
+    if plan.substatement == "CREATE_TABLE_AS_SELECT":
+        return f"{folder}tables/{execution_id}"
+    return f"{folder}{execution_id}"
 
 
 def _statistics(outcome: Outcome | None, queued_s: float, engine_s: float) -> dict[str, Any]:
@@ -213,6 +210,8 @@ def new_execution(request: dict[str, Any], location: str, workgroup: str) -> Exe
         "QueryExecutionContext": request.get("QueryExecutionContext", {}),
         "Status": {"State": "QUEUED", "SubmissionDateTime": now()},
         "Statistics": {},
+        "StatementType": None,
+        "SubstatementType": None,
         "WorkGroup": workgroup,
         "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"},
     }

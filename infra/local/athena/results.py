@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -57,31 +57,48 @@ def info(name: str, kind: str, precision: int = _MAX_LENGTH, scale: int = 0) -> 
     }
 
 
-class Sink:
-    """Receives a result page by page and writes it twice: CSV for S3, and JSON lines for GetQueryResults."""
+def rows_path(folder: Path, execution_id: str) -> Path:
+    """Return where the rows of an execution are kept for GetQueryResults."""
+    return folder / f"{execution_id}.rows"
 
-    def __init__(self, folder: Path, execution_id: str) -> None:
+
+class Sink:
+    """Receives a result page by page and writes it twice: CSV for S3, and JSON lines for GetQueryResults.
+
+    A context: the CSV is gone at its end, and after a failure the lines are too.
+    """
+
+    def __init__(self, folder: Path, execution_id: str, *, header: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.csv_path = folder / f"{execution_id}.csv"
-        self.rows_path = folder / f"{execution_id}.rows"
         self.columns: list[dict[str, Any]] = []
-        self.rows = 0
+        self._header = header
+        self._rows_path = rows_path(folder, execution_id)
         self._csv = self.csv_path.open("wb")
-        self._lines = self.rows_path.open("wb")
+        self._lines = self._rows_path.open("wb")
         self._formatters: list[Callable[[Any], str | None]] = []
-        self.begun = False
 
-    def begin(self, columns: list[Column], *, header: bool = True) -> None:
-        """Take the columns, and write them as header row."""
-        self.begun = True
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close()
+        self.csv_path.unlink()
+        if kind:
+            self._rows_path.unlink()
+
+    def begin(self, columns: list[Column]) -> None:
+        """Take the columns and write them as header row; once."""
+        if self.columns:
+            return
         self.columns = [column_info(column) for column in columns]
         self._formatters = [formatter(column.signature) for column in columns]
-        if header:
+        if self._header:
             self._write([[column.name for column in columns]])
 
-    def add(self, rows: Rows) -> None:
+    def add(self, columns: list[Column], rows: Rows) -> None:
         """Append rows of Trino values."""
-        self.rows += len(rows)
+        self.begin(columns)
         formatters = self._formatters
         self._write([[write(value) for write, value in zip(formatters, row, strict=True)] for row in rows])
 

@@ -14,6 +14,7 @@ import orjson
 Json = Any
 """What JSON can hold."""
 
+KEPT = 1000
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -88,6 +89,14 @@ class State:
             "token": execution.token,
         }
         self.put("execution", execution.id, body)
+
+    def forget_old(self) -> list[str]:
+        """Drop all but the newest `KEPT` executions and return the ids of those dropped."""
+        old = list(self.executions)[:-KEPT]
+        for key in old:
+            del self.executions[key]
+            self.delete("execution", key)
+        return old
 
     def close(self) -> None:
         """Close the file."""
