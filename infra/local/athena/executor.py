@@ -118,10 +118,7 @@ class Executor:
         def run(on_rows: statements.OnRows) -> Answer:
             return plan.run(context, statement, parameters, on_rows)
 
-        if plan.result == "csv":
-            answer = self._stream(execution, run, location)
-        else:
-            answer = run(lambda _columns, _rows: None)
+        answer = self._stream(execution, run, location) if plan.result == "csv" else run(lambda _columns, _rows: None)
         if plan.result == "txt":
             self._write_text(execution, answer, location)
         elif answer.manifest is not None:
