@@ -24,6 +24,8 @@ import pandas as pd
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+# Tests are imported by file, so a helper beside them is found only by its folder.
+sys.path.append(str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)
