@@ -115,6 +115,7 @@ class _Runner:
 
 def _run_steps(report: RunReport, runner: _Runner, start: datetime | None, end: datetime | None) -> None:
     curate, *downstream = STEPS
+    _await_delivery(runner)
     ranges = planning.arrival_hours_to_process(runner.city.raw_bucket, runner.catalog, start, end)
     report.ranges = tuple(ranges)
     runner.on_event(Event("planned", message="; ".join(map(_words, ranges)), total=len(ranges)))
@@ -141,6 +142,15 @@ def _run_steps(report: RunReport, runner: _Runner, start: datetime | None, end: 
                 rows=marts.rows + audited,
             )
     report.outcome = "published"
+
+
+def _await_delivery(runner: _Runner) -> None:
+    """Wait until what was sent a moment ago has landed, so that no hour is judged while readings are under way."""
+    city = runner.city
+    seconds = planning.seconds_until_delivered(city.raw_bucket, city.buffering_interval_s, datetime.now(UTC))
+    if seconds:
+        runner.on_event(Event("waiting", message=f"waiting {seconds:.0f} s for the delivery of what was just sent"))
+        time.sleep(seconds)
 
 
 def _step(report: RunReport, runner: _Runner, step: Step, ranges: list[Range]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ PROCESSED = "curated.processed_objects"
 MAX_BYTES_PER_RANGE = 1 << 30
 # Curation lists every hour of its range.
 MAX_GAP = timedelta(days=1)
+# What a delivery takes beyond its buffering interval.
+DELIVERY_MARGIN_S = 5.0
 _HOUR_KEY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
 
 
@@ -80,6 +82,23 @@ def landed_hours(raw_bucket: str) -> dict[datetime, LandingHour]:
         objects[hour][path] = etag
         sizes[hour] += size
     return {hour: LandingHour(found, sizes[hour]) for hour, found in objects.items()}
+
+
+def seconds_until_delivered(raw_bucket: str, buffering_interval_s: int, now: datetime) -> float:
+    """Return how long what was put on the stream may still be under way to the landing bucket; 0: it has landed.
+
+    A sender writes its count when it is done; what it sent lands one buffering interval later. Counted before that,
+    its hour would look as if readings were lost.
+    """
+    s3 = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2")
+    prefixes = [f"{SENT_PREFIX}{hour:dt=%Y-%m-%d/hour=%H/}kinesis-" for hour in (now, now - HOUR)]
+    found = (page for prefix in prefixes for page in pages.paginate(Bucket=raw_bucket, Prefix=prefix))
+    noted = [entry["LastModified"] for page in found for entry in page.get("Contents", ())]
+    if not noted:
+        return 0.0
+    delivered = max(noted) + timedelta(seconds=buffering_interval_s + DELIVERY_MARGIN_S)
+    return max(0.0, (delivered - now).total_seconds())
 
 
 def processed_objects(catalog: Catalog) -> dict[str, str]:
