@@ -13,7 +13,10 @@ from typing import Literal
 
 PARAMETERS = ("from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s")
 # Unit tests are about the code, not about the hours of a run: they belong to the tests.
-DBT_COMMAND = tuple("dbt build --project-dir dbt --profiles-dir dbt --exclude-resource-type unit_test".split())
+DBT_COMMAND = (
+    *("dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt"),
+    *("--exclude-resource-type", "unit_test"),
+)
 
 
 @dataclass(frozen=True)
