@@ -7,20 +7,21 @@ whatever order, and wherever an earlier run was killed, running these hours agai
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from glue_jobs import deduplication, landing, rejections
+from glue_jobs import deduplication, landing, rejections, stuck
 from glue_jobs.arguments import hours_between, job_arguments, utc_hour
 from glue_jobs.hours import distinct_hours, hour_ranges, timestamp, within
 from glue_jobs.parsing import parse, valid
 from glue_jobs.session import CATALOG, spark_session
-from glue_jobs.tables import ensure_table, in_table_order, qualified
+from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified
 from ingestion.contract.spark import table_schema
+from quality.results import ValidationResult
 
 READINGS = "curated.readings"
 REJECTED = "curated.rejected_readings"
@@ -34,7 +35,8 @@ TABLES = (READINGS, REJECTED, LANDED_KEYS, PENDING, PROCESSED)
 class CurateCounts:
     """What became of the rows of a batch: `landed = curated + duplicates + rejected`.
 
-    `conversion_errors` are records that never landed as rows; they are in `rejected_readings` too.
+    `conversion_errors` are records that never landed as rows; they are in `rejected_readings` too. `expectations`
+    were held against `audited_rows`, the rows of the touched hours; both are 0 where no hour was touched.
     """
 
     landed: int
@@ -42,6 +44,8 @@ class CurateCounts:
     duplicates: int
     rejected: int
     conversion_errors: int
+    expectations: int = field(default=0, compare=False)
+    audited_rows: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class Batch:
     start: datetime
     end: datetime
     buffering_interval_s: int = 300
+    docs_bucket: str = ""
+    # What the audit found, for the counts.
+    validations: list[ValidationResult] = field(default_factory=list)
 
     @cached_property
     def objects(self) -> list[landing.LandingObject]:
@@ -79,10 +86,15 @@ class Batch:
         hour = f"{table}.arrival_hour" if table else "arrival_hour"
         return f"{hour} >= {timestamp(self.start)} AND {hour} < {timestamp(self.end)}"
 
+    @property
+    def keys(self) -> DataFrame:
+        """The valid rows of the batch as `keep_landed_keys` kept them: reading them is cheaper than parsing."""
+        return self.spark.table(qualified(LANDED_KEYS)).where(self.arrived())
+
     @cached_property
     def touched_hours(self) -> list[datetime]:
-        """The event hours of the valid rows, read from the keys that the step `keep_landed_keys` kept."""
-        return distinct_hours(self.spark.table(qualified(LANDED_KEYS)).where(self.arrived()), "ts")
+        """The event hours of the valid rows."""
+        return distinct_hours(self.keys, "ts")
 
     @cached_property
     def populated_hours(self) -> list[datetime]:
@@ -94,16 +106,25 @@ class Batch:
         return distinct_hours(files.select(hour).where(within("hour", self.touched_hours)), "hour")
 
     @cached_property
-    def fresh(self) -> DataFrame:
-        """The readings of hours that had none: there is nothing to compare them with."""
-        return deduplication.winners(valid(self.parsed).where(~within("ts", self.populated_hours)))
+    def winners(self) -> DataFrame:
+        """The last arrival of each reading of the batch."""
+        # Checkpoints, because Spark plans a cached frame anew whenever a table behind it is written.
+        repeated = deduplication.repeated(self.keys).localCheckpoint()
+        count = repeated.count()
+        if not count:
+            return valid(self.parsed)
+        superseded = deduplication.superseded(self.keys, deduplication.sent_to_all(repeated, count)).localCheckpoint()
+        losers = deduplication.sent_to_all(superseded, superseded.count())
+        return valid(self.parsed).join(losers, on=list(deduplication.ROW), how="left_anti")
 
     @cached_property
     def changes(self) -> DataFrame:
         """What changes in hours that had readings, with `superseded_hour`; kept, because two steps need it."""
-        late = deduplication.winners(valid(self.parsed).where(within("ts", self.populated_hours)))
+        keys = self.keys.where(within("ts", self.populated_hours)).select(*deduplication.KEY)
         published = self.spark.table(qualified(READINGS)).where(within("ts", self.populated_hours))
-        return deduplication.changes(late, published).persist()
+        met = published.join(deduplication.sent_to_all(keys, keys.count()), on=list(deduplication.KEY), how="left_semi")
+        late = self.winners.where(within("ts", self.populated_hours))
+        return deduplication.changes(late, met).localCheckpoint()
 
     def _of_kind(self, kind: str) -> list[landing.LandingObject]:
         return [each for each in self.objects if each.kind == kind]
@@ -132,7 +153,8 @@ def keep_rejected(batch: Batch) -> None:
 def keep_landed_keys(batch: Batch) -> None:
     """Write the key of every valid landed row, in place of what these arrival hours held."""
     keys = valid(batch.parsed).select(table_schema(LANDED_KEYS).names)
-    keys.writeTo(qualified(LANDED_KEYS)).overwrite(F.expr(batch.arrived()))
+    arrivals = {each.arrival_hour for each in batch.objects}
+    in_few_files(keys, "arrival_hour", len(arrivals)).writeTo(qualified(LANDED_KEYS)).overwrite(F.expr(batch.arrived()))
 
 
 def announce(batch: Batch) -> None:
@@ -140,7 +162,8 @@ def announce(batch: Batch) -> None:
     arrivals = {each.arrival_hour for each in batch.objects}
     if batch.populated_hours:
         arrivals |= set(distinct_hours(batch.changes.where(F.col("superseded_hour").isNotNull()), "superseded_hour"))
-    hours = [("event", hour) for hour in batch.touched_hours] + [("arrival", hour) for hour in sorted(arrivals)]
+    events = stuck.reach(batch.touched_hours)
+    hours = [("event", hour) for hour in events] + [("arrival", hour) for hour in sorted(arrivals)]
     if hours:
         pending = batch.spark.createDataFrame(hours, table_schema(PENDING))
         pending.coalesce(1).writeTo(qualified(PENDING)).append()
@@ -154,14 +177,14 @@ def branch_off(batch: Batch) -> None:
 def merge(batch: Batch) -> None:
     """Write the batch's readings to the audit branch: append what is new, replace what arrived earlier."""
     target = f"{qualified(READINGS)}.branch_{batch.branch}"
-    new = batch.fresh
+    # Hours that had no readings have nothing to be compared with.
+    new = batch.winners.where(~within("ts", batch.populated_hours))
     if batch.populated_hours:
         added = batch.changes.where(F.col("superseded_hour").isNull())
         new = new.unionByName(added.drop("superseded_hour"))
-    in_table_order(new, READINGS).writeTo(target).append()
+    in_few_files(in_table_order(new, READINGS), "ts", len(batch.touched_hours)).writeTo(target).append()
     if batch.populated_hours:
         _replace(batch, target)
-        batch.changes.unpersist()
 
 
 def audit(batch: Batch) -> None:
@@ -172,7 +195,8 @@ def audit(batch: Batch) -> None:
     from quality.curated import validate  # Great Expectations takes seconds to import  # noqa: PLC0415
 
     if batch.touched_hours:
-        validate(_on_branch(batch).where(within("ts", batch.touched_hours)))
+        audited = _on_branch(batch).where(within("ts", batch.touched_hours))
+        batch.validations.append(validate(audited, batch.docs_bucket or None))
 
 
 def publish(batch: Batch) -> None:
@@ -230,6 +254,8 @@ def counts(batch: Batch) -> CurateCounts:
         duplicates=accepted - published,
         rejected=refused.get("landing", 0),
         conversion_errors=refused.get("delivery_error", 0),
+        expectations=sum(len(result.outcomes) for result in batch.validations),
+        audited_rows=sum(result.rows for result in batch.validations),
     )
 
 
@@ -255,13 +281,15 @@ def _on_branch(batch: Batch) -> DataFrame:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the job with Glue's arguments and print its counts as JSON."""
-    given = job_arguments(argv, ("from", "to", "raw_bucket", "lake_bucket"), {"buffering_interval_s": "300"})
+    optional = {"buffering_interval_s": "300", "docs_bucket": ""}
+    given = job_arguments(argv, ("from", "to", "raw_bucket", "lake_bucket"), optional)
     batch = Batch(
         spark=spark_session("curate_readings", given["lake_bucket"]),
         raw_bucket=given["raw_bucket"],
         start=utc_hour(given["from"]),
         end=utc_hour(given["to"]),
         buffering_interval_s=int(given["buffering_interval_s"]),
+        docs_bucket=given["docs_bucket"],
     )
     sys.stdout.write(json.dumps(asdict(run(batch))) + "\n")
 

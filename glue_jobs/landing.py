@@ -8,7 +8,7 @@ from datetime import datetime
 import boto3
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType, TimestampNTZType
+from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampNTZType
 
 from ingestion.contract.spark import landing_schema
 
@@ -24,7 +24,6 @@ PLACE = StructType(
         StructField("source_file", StringType()),
         StructField("arrival_hour", TimestampNTZType()),
         StructField("object_time", TimestampNTZType()),
-        StructField("file_rank", IntegerType()),
     ]
 )
 SOURCE_ROW = StructField("source_row", LongType())
@@ -45,14 +44,9 @@ class LandingObject:
         """Return `name_time` as a time."""
         return datetime.strptime(self.name_time, _NAME_TIME_FORMAT)
 
-    @property
-    def arrival(self) -> tuple[datetime, str, str]:
-        """Return what orders objects by arrival; only facts that `curated.readings` keeps."""
-        return self.arrival_hour, self.name_time, self.path
-
 
 def list_objects(raw_bucket: str, hours: Iterable[datetime]) -> list[LandingObject]:
-    """Return the objects of some arrival hours, in the order of their arrival."""
+    """Return the objects of some arrival hours, in the order of their addresses."""
     wanted = set(hours)
     paginator = boto3.client("s3").get_paginator("list_objects_v2")
     found = []
@@ -61,7 +55,7 @@ def list_objects(raw_bucket: str, hours: Iterable[datetime]) -> list[LandingObje
             for page in paginator.paginate(Bucket=raw_bucket, Prefix=f"{prefix}dt={day.isoformat()}/"):
                 found += [_landing_object(raw_bucket, kind, entry) for entry in page.get("Contents", [])]
     kept = (each for each in found if each is not None and each.arrival_hour in wanted)
-    return sorted(kept, key=lambda each: each.arrival)
+    return sorted(kept, key=lambda each: each.path)
 
 
 def _landing_object(bucket: str, kind: str, entry: dict) -> LandingObject | None:
@@ -103,8 +97,7 @@ def read_delivery_errors(spark: SparkSession, objects: Sequence[LandingObject]) 
 
 
 def _placed(frame: DataFrame, objects: Sequence[LandingObject]) -> DataFrame:
-    """Join what the objects' names say; `file_rank` orders them by arrival."""
-    ranked = sorted(objects, key=lambda each: each.arrival)
-    rows = [(each.path, each.arrival_hour, each.object_time, rank) for rank, each in enumerate(ranked)]
+    """Join what the objects' names say."""
+    rows = [(each.path, each.arrival_hour, each.object_time) for each in objects]
     places = frame.sparkSession.createDataFrame(rows, PLACE)
     return frame.join(F.broadcast(places), on="source_file", how="inner")

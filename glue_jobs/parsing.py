@@ -22,7 +22,7 @@ PLACE_NAMES = [*PLACE.names, SOURCE_ROW.name]
 
 
 def parse(landed: DataFrame, buffering_interval_s: int) -> DataFrame:
-    """Return one row per landed row: curated columns, `file_rank`, `original` and `reasons` (empty where it is valid).
+    """Return one row per landed row: curated columns, `original` and `reasons` (empty where it is valid).
 
     `landed` is a frame of `landing.read_readings`. `arrived_at` is received_at where that lies within an hour of the
     object's own time, else the last moment at which a delivery stream with this buffering took it. `original` is the
@@ -32,7 +32,7 @@ def parse(landed: DataFrame, buffering_interval_s: int) -> DataFrame:
 
 
 def valid(parsed: DataFrame) -> DataFrame:
-    """Keep the rows that no reason refuses, as curated columns and `file_rank`."""
+    """Keep the rows that no reason refuses, as curated columns."""
     return parsed.where(F.size("reasons") == 0).drop("reasons", "original")
 
 
@@ -76,7 +76,7 @@ def _judged(timed: DataFrame) -> DataFrame:
         (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
         for field in curated_schema()
     ]
-    return timed.select(*columns, "file_rank", "original", _names_where(rejections(contract)).alias("reasons"))
+    return timed.select(*columns, "original", _names_where(rejections(contract)).alias("reasons"))
 
 
 def rejections(contract: Contract) -> dict[str, Column]:

@@ -18,7 +18,7 @@ from glue_jobs.arguments import job_arguments
 from glue_jobs.hours import HOUR, within
 from glue_jobs.rollup import sensor_5min
 from glue_jobs.session import spark_session
-from glue_jobs.tables import ensure_table, in_table_order, qualified
+from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified
 from ingestion.contract.spark import table_schema
 
 SENSOR_5MIN = "curated.sensor_5min"
@@ -42,11 +42,9 @@ class Rollup:
 
     @cached_property
     def hours(self) -> list[datetime]:
-        """The event hours to compute: those that changed, and those whose `stuck` flags they reach."""
+        """The event hours to compute."""
         pending = self.spark.table(qualified("curated.pending_hours")).where("kind = 'event'")
-        changed = {row.hour_start for row in pending.select("hour_start").distinct().collect()}
-        ahead = range(stuck.LOOK_AHEAD // HOUR + 1)
-        return sorted({hour + n * HOUR for hour in changed for n in ahead})
+        return sorted(row.hour_start for row in pending.select("hour_start").distinct().collect())
 
     @property
     def readings(self) -> DataFrame:
@@ -73,9 +71,8 @@ def replace_hours(rollup: Rollup) -> None:
         return
     spans = stuck.stuck_spans(rollup.with_look_back)
     intervals = sensor_5min(rollup.readings, spans, registry(rollup.spark))
-    in_table_order(intervals, SENSOR_5MIN).writeTo(qualified(SENSOR_5MIN)).overwrite(
-        within("interval_start", rollup.hours)
-    )
+    rows = in_few_files(in_table_order(intervals, SENSOR_5MIN), "interval_start", len(rollup.hours))
+    rows.writeTo(qualified(SENSOR_5MIN)).overwrite(within("interval_start", rollup.hours))
 
 
 Step = Callable[[Rollup], None]

@@ -7,10 +7,13 @@ front, a run that began earlier is past both limits already. Whatever hours are 
 order, each reading gets the same flag; a change in one hour reaches at most the next `LOOK_AHEAD`.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from glue_jobs.hours import HOUR
 
 LASTS_S = 3600
 READINGS = 10
@@ -20,6 +23,11 @@ LOOK_AHEAD = timedelta(hours=2)
 
 _MEASURES = ("vehicle_count", "speed_kmh", "occupancy_pct")
 _HALF_HOUR_S = 1800
+
+
+def reach(hours: Iterable[datetime]) -> list[datetime]:
+    """Return the hours whose flags depend on readings of these hours: themselves and those of `LOOK_AHEAD`."""
+    return sorted({hour + n * HOUR for hour in hours for n in range(LOOK_AHEAD // HOUR + 1)})
 
 
 def stuck_spans(samples: DataFrame) -> DataFrame:

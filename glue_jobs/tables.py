@@ -1,10 +1,14 @@
 """Iceberg tables of the contract: created, and widened when the contract gains a column."""
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructField
 
 from glue_jobs.session import CATALOG
 from ingestion.contract.spark import partition_clause, table_schema
+
+# A batch of more hours than this is shuffled by hour before it is written.
+FEW_HOURS = 8
 
 PROPERTIES = {
     "format-version": "2",
@@ -51,3 +55,11 @@ def _declaration(field: StructField) -> str:
 def in_table_order(frame: DataFrame, name: str) -> DataFrame:
     """Select a frame's columns in the stored order of a table (a gained column is last there)."""
     return frame.select(frame.sparkSession.table(qualified(name)).columns)
+
+
+def in_few_files(frame: DataFrame, column: str, hours: int) -> DataFrame:
+    """Gather a batch of many hours by hour: one file for each, instead of one for each hour and task.
+
+    A batch of few hours stays as it is: there a shuffle would cost more than it saves.
+    """
+    return frame.repartition(F.date_trunc("hour", column)) if hours > FEW_HOURS else frame

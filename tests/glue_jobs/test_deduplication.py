@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from glue_jobs.deduplication import changes, winners
+from glue_jobs.deduplication import changes, repeated, superseded
 
 TS = datetime(2026, 1, 5, 7)
 STORED = "sensor_id STRING, ts TIMESTAMP_NTZ, arrival_hour TIMESTAMP_NTZ, source_file STRING, source_row BIGINT"
@@ -14,12 +14,12 @@ def name(second: int, unique: str = "a") -> str:
     return f"s3://raw/x-1-2026-01-05-08-00-{second:02}-{unique}.parquet"
 
 
-def test_the_last_object_and_in_it_the_last_row_wins(spark):
-    rows = [("a", TS, 0, 9), ("a", TS, 1, 0), ("a", TS, 1, 2), ("b", TS, 0, 1)]
-    frame = spark.createDataFrame(rows, "sensor_id STRING, ts TIMESTAMP_NTZ, file_rank INT, source_row BIGINT")
-    kept = winners(frame)
-    assert kept.columns == ["sensor_id", "ts", "source_row"]
-    assert sorted((row.sensor_id, row.source_row) for row in kept.collect()) == [("a", 2), ("b", 1)]
+def test_all_but_the_last_arrival_of_a_reading_are_superseded(spark):
+    hour = datetime(2026, 1, 5, 8)
+    rows = [("a", TS, hour, name(0), 9), ("a", TS, hour, name(1), 0), ("a", TS, hour, name(1), 2)]
+    keys = spark.createDataFrame([*rows, ("b", TS, hour, name(0), 1)], STORED)
+    lost = superseded(keys, repeated(keys)).collect()
+    assert sorted(tuple(row) for row in lost) == [(name(0), 9), (name(1), 0)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ OBJECT = {
     "source_file": "s3://raw/readings/dt=2026-01-05/hour=08/x-1-2026-01-05-08-00-00-a.parquet",
     "arrival_hour": datetime(2026, 1, 5, 8),
     "object_time": datetime(2026, 1, 5, 8),
-    "file_rank": 0,
 }
 GOOD = {"sensor_id": "a", "timestamp": "2026-01-05T07:59:40Z", "vehicle_count": 4.0, "avg_speed": 50.0}
 

@@ -14,7 +14,7 @@ HOUR = datetime(2026, 1, 5, 8)
 
 def rows(spark, lines: list[str]):
     schema = StructType([StructField("line", StringType()), *PLACE, SOURCE_ROW])
-    frame = spark.createDataFrame([(line, "s3://raw/e", HOUR, HOUR, 0, n) for n, line in enumerate(lines)], schema)
+    frame = spark.createDataFrame([(line, "s3://raw/e", HOUR, HOUR, n) for n, line in enumerate(lines)], schema)
     return unconverted(frame).orderBy("source_row").collect()
 
 
