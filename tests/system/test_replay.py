@@ -237,8 +237,11 @@ def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> 
     with output.open("w") as out:
         running = home.start("run", *arguments, stdout=out, stderr=out)
     deadline = time.monotonic() + RUN_LIMIT_S
-    while not asks():
-        assert running.poll() is None, f"the run ended before the moment {moment.name}:\n{output.read_text()}"
+    while True:
+        ended = running.poll() is not None  # asked first: what it said at its end counts
+        if asks():
+            break
+        assert not ended, f"the run ended before the moment {moment.name}:\n{output.read_text()}"
         assert time.monotonic() < deadline, f"the moment {moment.name} never came:\n{output.read_text()}"
         time.sleep(0.02)
     if with_children:
