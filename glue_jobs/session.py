@@ -46,6 +46,7 @@ LAPTOP = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "4g",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.sql.shuffle.partitions": "4",
@@ -74,6 +75,8 @@ def spark_session(
     if on_glue():
         return builder.getOrCreate()
     os.environ["JAVA_HOME"] = str(java_home(os.environ))
+    # Spark names itself after an address, and warns when it has to guess one.
+    os.environ["SPARK_LOCAL_IP"] = LAPTOP["spark.driver.host"]
     for key, value in (LAPTOP | _jar_settings() | (settings or {})).items():
         builder = builder.config(key, value)
     try:

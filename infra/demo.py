@@ -20,6 +20,7 @@ from ingestion.registry.load import LoadReport, load_registry
 from ingestion.registry.rows import read_registry
 
 SEED = 1
+INTERVAL_S = 150
 HISTORY = timedelta(days=8)
 LIVE = timedelta(hours=1)
 LANDING_LIMIT_S = 180
@@ -32,8 +33,9 @@ select
 """
 WORST_SEGMENTS = """
 select
-    segment_id, corridor_id, delay_veh_h, travel_time_index, speed_kmh, free_flow_kmh, congestion_index_max,
-    congested_minutes, observed_share
+    segment_id as "segment", delay_veh_h as "delay veh·h", travel_time_index as "TTI", speed_kmh as "km/h",
+    free_flow_kmh as "free flow", congestion_index_max as "worst index", congested_minutes as "congested min",
+    100 * observed_share as "observed %"
 from marts.congestion_daily
 where local_date = date '{day}' and is_reliable
 order by delay_veh_h desc, segment_id
@@ -82,7 +84,7 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 def load_city(folder: Path) -> tuple[simulator.City, LoadReport]:
     """Make the city, write its registry CSV into the folder and load it."""
-    city = simulator.city(simulator.DEMO_SENSORS, SEED)
+    city = simulator.city(simulator.DEMO_SENSORS, SEED, interval_s=INTERVAL_S)
     registry = folder / "demo-registry.csv"
     registry.write_text(simulator.registry_csv(city), encoding="utf-8", newline="")
     rows, _ = read_registry(registry)

@@ -58,6 +58,10 @@ def run_suite(name: str, expectations: Sequence[Expectation], frame: Any, engine
         if result["success"]:
             # Nothing unexpected is what success means here (no `mostly`); the data docs show it as 0 %.
             result["result"] |= {"element_count": rows, "unexpected_count": 0, "unexpected_percent": 0.0}
+            columns = result["expectation_config"]["kwargs"].get("column_list")
+            if columns:
+                # Their page is ordered by what was observed, which here is what was expected.
+                result["result"]["observed_value"] = columns
     document["results"] = [results[position] for position in sorted(results)]
     return ValidationResult(
         suite=name,

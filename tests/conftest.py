@@ -1,5 +1,6 @@
 """The local AWS endpoint for tests: real, in a process of its own, with its state in a temporary folder."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import urllib3
@@ -51,21 +53,33 @@ def endpoint_process(state_dir: Path, *options: str, within_s: float = 60) -> It
             process.wait()
 
 
+# Which endpoint fixtures are up: each test gets the environment of the one that it asks for.
+_HOMES: dict[str, str] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Point this process at the endpoint of the test before any of its fixtures runs: two may be up at once."""
+    for name, url in _HOMES.items():
+        if name in getattr(item, "fixturenames", ()):
+            home.use_local_home(url)
+
+
 @contextmanager
-def _as_home(url: str) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Only to have the environment put back at the end.
-        for name in (*home.LEADS_ELSEWHERE, *home.local_environment(url)):
-            patch.delenv(name, raising=False)
+def _as_home(name: str, url: str) -> Iterator[str]:
+    _HOMES[name] = url
+    # The environment as it was comes back at the end.
+    with patch.dict(os.environ):
         home.use_local_home(url)
         home.create_resources()
         yield url
+    del _HOMES[name]
 
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an endpoint without Athena; this process's AWS clients use it, and the resources exist."""
-    with endpoint_process(tmp_path_factory.mktemp("endpoint"), "--no-athena") as (url, _), _as_home(url):
+    with endpoint_process(tmp_path_factory.mktemp("endpoint"), "--no-athena") as (url, _), _as_home("endpoint", url):
         yield url
 
 
@@ -74,7 +88,10 @@ def athena_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an endpoint with Athena and its engine (starts a JVM: seconds, and 2 GB; fetched once)."""
     toolchain.fetch_trino()
     toolchain.fetch_trino_java()
-    with endpoint_process(tmp_path_factory.mktemp("athena_endpoint"), within_s=300) as (url, _), _as_home(url):
+    with (
+        endpoint_process(tmp_path_factory.mktemp("athena_endpoint"), within_s=300) as (url, _),
+        _as_home("athena_endpoint", url),
+    ):
         yield url
 
 
