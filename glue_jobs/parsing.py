@@ -76,7 +76,8 @@ def _judged(timed: DataFrame) -> DataFrame:
         (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
         for field in curated_schema()
     ]
-    return timed.select(*columns, "original", _names_where(rejections(contract)).alias("reasons"))
+    reasons = _computed_once(_names_where(rejections(contract)))
+    return timed.select(*columns, "original", reasons.alias("reasons"))
 
 
 def rejections(contract: Contract) -> dict[str, Column]:
@@ -140,6 +141,15 @@ def _outside(column: ContractColumn) -> Column:
     bounds += [value > column.maximum] if column.maximum is not None else []
     bounds += [value <= column.exclusive_minimum] if column.exclusive_minimum is not None else []
     return F.coalesce(reduce(or_, bounds), F.lit(False))
+
+
+def _computed_once(value: Column) -> Column:
+    """Keep Spark from moving filters in front of this column.
+
+    It would copy the parsing into each condition that uses a parsed value, until the code is too long to compile.
+    Only what looks different in each row stays where it is.
+    """
+    return F.when(F.monotonically_increasing_id() >= 0, value)
 
 
 def _names_where(conditions: dict[str, Column]) -> Column:

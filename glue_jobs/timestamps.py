@@ -13,7 +13,8 @@ def parsed(text: Column) -> Column:
 
     A time without zone is taken as UTC. An epoch below 1e11 is in seconds, below 1e14 in milliseconds.
     """
-    usual = F.when(_is_usual(text), text.cast("timestamp_ntz"))
+    # Without its Z, because Spark looks every zone up anew.
+    usual = F.when(_is_usual(text), F.substring_index(text, "Z", 1).cast("timestamp_ntz"))
     return usual.when(text.rlike(ISO_PATTERN), _from_iso(text)).when(text.rlike(EPOCH_PATTERN), _from_epoch(text))
 
 
