@@ -62,7 +62,7 @@ class Home:
     def query(self, sql: str) -> pd.DataFrame:
         """Return the rows of one statement; doubles to the last bit, times and lists as text, nothing as NaN."""
         rows = self.trafficlake("query", sql, "--output", "csv").stdout
-        return pd.read_csv(io.StringIO(rows))
+        return pd.read_csv(io.StringIO(rows), low_memory=False)
 
     def aws(self, service: str) -> Any:
         """Return a boto3 client of a service of this home's running endpoint."""
