@@ -71,12 +71,12 @@ def _with_arrival(valued: DataFrame, buffering_interval_s: int) -> DataFrame:
 def _judged(timed: DataFrame) -> DataFrame:
     """Turn the values into the curated columns, with flags and reasons."""
     contract = load("readings")
-    flags = _names_where(sample_flags(contract))
+    flags = names_where(sample_flags(contract))
     columns = [
         (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
         for field in curated_schema()
     ]
-    reasons = _computed_once(_names_where(rejections(contract)))
+    reasons = _computed_once(names_where(rejections(contract)))
     return timed.select(*columns, "original", reasons.alias("reasons"))
 
 
@@ -152,6 +152,10 @@ def _computed_once(value: Column) -> Column:
     return F.when(F.monotonically_increasing_id() >= 0, value)
 
 
-def _names_where(conditions: dict[str, Column]) -> Column:
-    """Return the names whose condition holds, in order."""
-    return F.array_compact(F.array(*(F.when(condition, F.lit(name)) for name, condition in conditions.items())))
+def names_where(conditions: dict[str, Column]) -> Column:
+    """Return the names whose condition holds, in order, as an array.
+
+    By way of a text, because Spark interprets `array_compact` and all that is in it row by row.
+    """
+    names = F.concat_ws(",", *(F.when(condition, F.lit(name)) for name, condition in conditions.items()))
+    return F.when(names == "", F.array().cast("array<string>")).otherwise(F.split(names, ","))

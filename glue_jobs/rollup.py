@@ -7,6 +7,7 @@ are spread over files and partitions.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from glue_jobs.parsing import names_where
 from ingestion.contract.model import load
 from ingestion.contract.spark import table_schema
 
@@ -140,8 +141,7 @@ def _unless_flagged(column: str, measure: str) -> Column:
 
 def _flag_names(flags: Column) -> Column:
     """Return the names of the bits that are set, sorted."""
-    named = [F.when(flags.bitwiseAND(bit) != 0, F.lit(name)) for name, bit in sorted(flag_bits().items())]
-    return F.array_compact(F.array(*named))
+    return names_where({name: flags.bitwiseAND(bit) != 0 for name, bit in sorted(flag_bits().items())})
 
 
 def _exact_sum(value: Column) -> Column:
