@@ -18,6 +18,7 @@ So a run starts when landing objects are new or hours are pending, and two runs 
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -149,7 +150,7 @@ def _await_delivery(runner: _Runner) -> None:
     city = runner.city
     seconds = planning.seconds_until_delivered(city.raw_bucket, city.buffering_interval_s, datetime.now(UTC))
     if seconds:
-        runner.on_event(Event("waiting", message=f"waiting {seconds:.0f} s for the delivery of what was just sent"))
+        runner.on_event(Event("waiting", message=f"waiting {math.ceil(seconds)} s for the delivery of what was just sent"))
         time.sleep(seconds)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingestion.contract.expectations import curated_expectations
-
 from quality.data_docs import publish
 from quality.results import ExpectationsFailedError, ValidationResult
 from quality.suites import run_suite
