@@ -150,7 +150,7 @@ def _await_delivery(runner: _Runner) -> None:
     city = runner.city
     seconds = planning.seconds_until_delivered(city.raw_bucket, city.buffering_interval_s, datetime.now(UTC))
     if seconds:
-        runner.on_event(Event("waiting", message=f"waiting {math.ceil(seconds)} s for the delivery of what was just sent"))
+        runner.on_event(Event("waiting", message=f"{math.ceil(seconds)} s until what was just sent has landed"))
         time.sleep(seconds)
 
 
