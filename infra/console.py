@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral, Real
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,8 +23,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     rows = [list(row) for row in rows]
     shown = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(escape(name), justify="right" if numeric else "left")
+        widest = max((len(_cell(row[index])) for row in rows), default=0)
+        numeric = any(isinstance(row[index], Real) for row in rows)
+        shown.add_column(escape(name), justify="right" if numeric else "left", min_width=widest)
     for row in rows:
         shown.add_row(*(escape(_cell(value)) for value in row))
     return shown
@@ -34,9 +36,9 @@ def _cell(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, Integral):
         return f"{value:,}"
-    if isinstance(value, float):
+    if isinstance(value, Real):
         return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
     return str(value)
 
