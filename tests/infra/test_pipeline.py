@@ -16,7 +16,7 @@ from infra import home, pipeline, run_steps
 from infra.runners import lock, pending, planning
 from infra.runners.dbt_step import DbtLog
 from infra.runners.events import StepFailedError
-from infra.settings import settings
+from infra.settings import CitySettings
 from ingestion.contract import iceberg
 from ingestion.iceberg_catalog import open_catalog
 from quality.results import ExpectationsFailedError
@@ -196,6 +196,9 @@ def test_every_argument_of_a_step_is_a_known_parameter():
         assert {template.format(**values) for template in step.arguments.values()} <= {"value"}
 
 
+STEPS_CITY = CitySettings(stage="steps")
+
+
 def run_with(monkeypatch, tmp_path, calls: list[str], failing: str | None):
     """Run the real steps with what each kind does replaced: this is about their order and the stop."""
 
@@ -205,8 +208,11 @@ def run_with(monkeypatch, tmp_path, calls: list[str], failing: str | None):
             raise ExpectationsFailedError([], "Do this next.")
         return {"rows": 1}
 
+    # Buckets of its own: what other tests landed is nothing to these runs.
+    for bucket in (STEPS_CITY.raw_bucket, STEPS_CITY.lake_bucket):
+        boto3.client("s3").create_bucket(Bucket=bucket)
     monkeypatch.setattr(run_steps._Runner, "call", call)
-    return run_steps.run(on_event=lambda event: None, lock_file=tmp_path / "run.lock")
+    return run_steps.run(on_event=lambda event: None, lock_file=tmp_path / "run.lock", city=STEPS_CITY)
 
 
 def test_a_crash_after_curation_leaves_hours_that_the_next_run_works_off(monkeypatch, tmp_path, table):
@@ -234,7 +240,7 @@ def test_a_failed_audit_stops_before_publish_and_keeps_the_hours_pending(monkeyp
     bucket, key = failure.value.report.record.removeprefix("s3://").split("/", 1)
     stored = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
     assert (stored["outcome"], stored["failed_step"]) == ("failed", "expectations")
-    assert bucket == settings().lake_bucket
+    assert bucket == STEPS_CITY.lake_bucket
     assert [step["step"] for step in stored["steps"]] == ["roll up", "dbt build"]
 
 
