@@ -1,6 +1,7 @@
 """Trino's REST protocol: send a statement, follow it to its end, hand over its pages."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,9 @@ class Outcome:
 
 Rows = list[list[Any]]
 
+# How long a server that has just started may be without a node that takes work.
+NODES_LIMIT_S = 30.0
+
 
 @dataclass(frozen=True)
 class Session:
@@ -89,12 +93,18 @@ def run(
         headers["X-Trino-Session"] = ",".join(f"{name}={quote(value)}" for name, value in session.properties)
     outcome = Outcome()
     reply = _request("POST", f"{session.url}/v1/statement", headers, sql.encode())
+    no_nodes_until = time.monotonic() + NODES_LIMIT_S
     while True:
         outcome.stats = reply["stats"]
         if "columns" in reply and outcome.columns is None:
             outcome.columns = [Column(c["name"], c["type"], c["typeSignature"]) for c in reply["columns"]]
         if "error" in reply:
             error = reply["error"]
+            if error["errorName"] == "NO_NODES_AVAILABLE" and time.monotonic() < no_nodes_until:
+                # Only in the first moments of a server: nothing has run yet, so it can be asked again.
+                time.sleep(0.2)
+                reply = _request("POST", f"{session.url}/v1/statement", headers, sql.encode())
+                continue
             raise QueryFailed(error["errorName"], error["errorType"], error.get("message", error["errorName"]))
         if on_rows and outcome.columns and reply.get("data"):
             on_rows(outcome.columns, reply["data"])
