@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import fsum
 
+from ingestion.registry.rows import COLUMNS
 from ingestion.simulator.randomness import stream, unit, words
 
 DEMO_SENSORS = 160
@@ -262,51 +263,31 @@ def _equip(seed: int, segments: list[Segment], devices: list[tuple[int, int | No
     return tuple(made)
 
 
-REGISTRY_COLUMNS = (
-    "sensor_id",
-    "segment_id",
-    "corridor_id",
-    "zone_id",
-    "lane",
-    "lanes",
-    "latitude",
-    "longitude",
-    "position_km",
-    "length_km",
-    "capacity_veh_h",
-    "speed_limit_kmh",
-    "interval_s",
-    "assumed_flow_veh_h",
-    "valid_from",
-)
-
-
 def registry_csv(city: City) -> str:
     """Return the registry as CSV text with a header, one row per sensor, valid since ever (`valid_from` is empty)."""
     # The assumed flow belongs to the segment, so all its sensors carry the same.
     assumed = {device.segment: device.assumed_flow_veh_h for device in city.sensors if device.assumed_flow_veh_h}
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(REGISTRY_COLUMNS)
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
     for device in city.sensors:
         road = city.segments[device.segment]
         writer.writerow(
-            [
-                device.sensor_id,
-                road.segment_id,
-                road.corridor_id,
-                road.zone_id,
-                device.lane,
-                road.lanes,
-                road.latitude,
-                road.longitude,
-                road.position_km,
-                road.length_km,
-                road.capacity_veh_h,
-                road.speed_limit_kmh,
-                city.interval_s,
-                assumed.get(device.segment),
-                None,
-            ]
+            {
+                "sensor_id": device.sensor_id,
+                "segment_id": road.segment_id,
+                "corridor_id": road.corridor_id,
+                "zone_id": road.zone_id,
+                "lane": device.lane,
+                "lanes": road.lanes,
+                "latitude": road.latitude,
+                "longitude": road.longitude,
+                "position_km": road.position_km,
+                "length_km": road.length_km,
+                "capacity_veh_h": road.capacity_veh_h,
+                "speed_limit_kmh": road.speed_limit_kmh,
+                "interval_s": city.interval_s,
+                "assumed_flow_veh_h": assumed.get(device.segment),
+            }
         )
     return out.getvalue()
