@@ -10,9 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampNTZType
 
+from ingestion.contract.glue import LANDING
 from ingestion.contract.spark import landing_schema
 
-PREFIXES = {"readings": "readings/", "errors": "errors/format-conversion-failed/", "sent": "sent/"}
+PREFIXES = {
+    "readings": LANDING["raw.sensor_readings"][0],
+    "errors": LANDING["raw.delivery_errors"][0],
+    "sent": LANDING["raw.sent_batches"][0],
+}
 NAME_TIME = r"-(\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2})-[^/]*$"
 _PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
 _NAME_TIME = re.compile(NAME_TIME)

@@ -5,14 +5,16 @@ from functools import cache
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ingestion.contract.glue import LANDING
+
 DATABASES = ("default", "raw", "reference", "curated", "marts")
 
 # One object per hour and prefix: the names of the partition keys are part of the landing layout.
 HOUR_PREFIX = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
-READINGS_PREFIX = "readings/"
+READINGS_PREFIX = LANDING["raw.sensor_readings"][0]
 ERRORS_PREFIX = "errors/"
-CONVERSION_ERRORS_PREFIX = "errors/format-conversion-failed/"
-SENT_PREFIX = "sent/"
+CONVERSION_ERRORS_PREFIX = LANDING["raw.delivery_errors"][0]
+SENT_PREFIX = LANDING["raw.sent_batches"][0]
 BACKUP_PREFIX = "backup/"
 
 
