@@ -68,8 +68,9 @@ class Batch:
 
     @cached_property
     def parsed(self) -> DataFrame:
-        """All landed rows of these hours, as `parsing.parse` gives them."""
-        return parse(landing.read_readings(self.spark, self._of_kind("readings")), self.buffering_interval_s)
+        """All landed rows of these hours, as `parsing.parse` gives them; kept, because three steps need them."""
+        landed = landing.read_readings(self.spark, self._of_kind("readings"))
+        return parse(landed, self.buffering_interval_s).persist()
 
     @cached_property
     def unconverted(self) -> DataFrame:
@@ -194,10 +195,16 @@ def audit(batch: Batch) -> None:
     """
     from quality.curated import validate  # Great Expectations takes seconds to import  # noqa: PLC0415
 
+    batch.parsed.unpersist()  # its last use was to be merged
     if batch.touched_hours:
         # In the contract's order: in the table a column that the contract gained later is last.
-        audited = _on_branch(batch).where(within("ts", batch.touched_hours)).select(table_schema(READINGS).names)
-        batch.validations.append(validate(audited, batch.docs_bucket or None))
+        touched = _on_branch(batch).where(within("ts", batch.touched_hours)).select(table_schema(READINGS).names)
+        # A suite is several scans, and an hour of many files takes longer to open than to check.
+        audited = touched.persist()
+        try:
+            batch.validations.append(validate(audited, batch.docs_bucket or None))
+        finally:
+            audited.unpersist()
 
 
 def publish(batch: Batch) -> None:

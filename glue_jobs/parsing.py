@@ -26,7 +26,7 @@ def parse(landed: DataFrame, buffering_interval_s: int) -> DataFrame:
 
     `landed` is a frame of `landing.read_readings`. `arrived_at` is received_at where that lies within an hour of the
     object's own time, else the last moment at which a delivery stream with this buffering took it. `original` is the
-    JSON text of what was sent. A blank time or unit counts as not sent.
+    JSON text of what was sent, null where the row is valid. A blank time or unit counts as not sent.
     """
     return _judged(_with_arrival(_with_values(landed), buffering_interval_s))
 
@@ -53,7 +53,7 @@ def _with_values(landed: DataFrame) -> DataFrame:
         sent_ts.alias("_sent_ts"),
         timestamps.has_zone(sent_ts).alias("_zoned"),
         speed.alias("_sent_speed"),
-        F.to_json(F.struct(*landing_schema().names)).alias("original"),
+        F.struct(*landing_schema().names).alias("_landed"),
     )
 
 
@@ -76,8 +76,10 @@ def _judged(timed: DataFrame) -> DataFrame:
         (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
         for field in curated_schema()
     ]
-    reasons = _computed_once(names_where(rejections(contract)))
-    return timed.select(*columns, "original", reasons.alias("reasons"))
+    reasons = names_where(rejections(contract))
+    judged = timed.select(*columns, reasons.alias("reasons"), "_landed")
+    original = F.when(F.size("reasons") > 0, F.to_json("_landed")).alias("original")
+    return judged.select(*curated_schema().names, original, "reasons")
 
 
 def rejections(contract: Contract) -> dict[str, Column]:
@@ -141,15 +143,6 @@ def _outside(column: ContractColumn) -> Column:
     bounds += [value > column.maximum] if column.maximum is not None else []
     bounds += [value <= column.exclusive_minimum] if column.exclusive_minimum is not None else []
     return F.coalesce(reduce(or_, bounds), F.lit(False))
-
-
-def _computed_once(value: Column) -> Column:
-    """Keep Spark from moving filters in front of this column.
-
-    It would copy the parsing into each condition that uses a parsed value, until the code is too long to compile.
-    Only what looks different in each row stays where it is.
-    """
-    return F.when(F.monotonically_increasing_id() >= 0, value)
 
 
 def names_where(conditions: dict[str, Column]) -> Column:

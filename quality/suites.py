@@ -88,7 +88,7 @@ def _batch_definition(context: EphemeralDataContext, name: str, engine: Engine) 
     if engine == "pandas":
         source = context.data_sources.add_or_update_pandas(engine)
     else:
-        # Caching the batch would cost more memory than its two or three scans cost time.
+        # Whether a batch is worth its memory, who gives it knows: Great Expectations would never free it.
         source = context.data_sources.add_or_update_spark(engine, persist=False)
     return source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
 
