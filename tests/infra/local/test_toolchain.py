@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -81,20 +80,3 @@ def test_java_trusts_what_python_trusts(cache: Path):
     )
     assert "trustedCertEntry" in listed.stdout
     assert toolchain.java_trust_options() == options
-
-
-def test_an_old_java_home_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "java").touch()
-    release = tmp_path / "release"
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    release.write_text('JAVA_VERSION="11.0.2"\n')
-    assert toolchain.java_17() != tmp_path / "bin" / "java"
-    release.write_text('JAVA_VERSION="17.0.2"\n')
-    assert toolchain.java_17() == tmp_path / "bin" / "java"
-
-
-def test_the_cache_lies_outside_the_checkout_by_default(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("TRAFFICLAKE_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", os.sep + "xdg")
-    assert toolchain.cache_dir() == Path(os.sep, "xdg", "trafficlake")
