@@ -11,7 +11,7 @@ sorting all rows would cost more than everything else that curation does.
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from glue_jobs.landing import NAME_TIME
+from ingestion.contract.landing import NAME_TIME
 
 KEY = ("sensor_id", "ts")
 ROW = ("source_file", "source_row")

@@ -5,16 +5,14 @@ from functools import cache
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingestion.contract.glue import LANDING
+from ingestion.contract.landing import PREFIXES
 
 DATABASES = ("default", "raw", "reference", "curated", "marts")
 
 # One object per hour and prefix: the names of the partition keys are part of the landing layout.
 HOUR_PREFIX = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
-READINGS_PREFIX = LANDING["raw.sensor_readings"][0]
+READINGS_PREFIX = PREFIXES["readings"]
 ERRORS_PREFIX = "errors/"
-CONVERSION_ERRORS_PREFIX = LANDING["raw.delivery_errors"][0]
-SENT_PREFIX = LANDING["raw.sent_batches"][0]
 BACKUP_PREFIX = "backup/"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 
 from infra.runners.events import Range
-from infra.settings import CONVERSION_ERRORS_PREFIX, READINGS_PREFIX, SENT_PREFIX
+from ingestion.contract.landing import PREFIXES, LandingObject, hour_path, landing_object
 
 HOUR = timedelta(hours=1)
 PROCESSED = "curated.processed_objects"
@@ -24,7 +23,6 @@ MAX_BYTES_PER_RANGE = 1 << 30
 MAX_GAP = timedelta(days=1)
 # What a delivery takes beyond its buffering interval.
 DELIVERY_MARGIN_S = 5.0
-_HOUR_KEY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,10 @@ def landed_hours(raw_bucket: str) -> dict[datetime, LandingHour]:
     objects: dict[datetime, dict[str, str]] = defaultdict(dict)
     sizes: dict[datetime, int] = defaultdict(int)
     with ThreadPoolExecutor() as pool:
-        listings = pool.map(
-            lambda prefix: list(_listing(raw_bucket, prefix)), (READINGS_PREFIX, CONVERSION_ERRORS_PREFIX, SENT_PREFIX)
-        )
-    for hour, path, etag, size in (entry for listing in listings for entry in listing):
-        objects[hour][path] = etag
-        sizes[hour] += size
+        listings = pool.map(lambda kind: list(_listing(raw_bucket, kind)), PREFIXES)
+    for found in (each for listing in listings for each in listing):
+        objects[found.arrival_hour][found.path] = found.etag
+        sizes[found.arrival_hour] += found.size
     return {hour: LandingHour(found, sizes[hour]) for hour, found in objects.items()}
 
 
@@ -92,7 +88,7 @@ def seconds_until_delivered(raw_bucket: str, buffering_interval_s: int, now: dat
     """
     s3 = boto3.client("s3")
     pages = s3.get_paginator("list_objects_v2")
-    prefixes = [f"{SENT_PREFIX}{hour:dt=%Y-%m-%d/hour=%H/}kinesis-" for hour in (now, now - HOUR)]
+    prefixes = [f"{PREFIXES['sent']}{hour_path(hour)}kinesis-" for hour in (now, now - HOUR)]
     found = (page for prefix in prefixes for page in pages.paginate(Bucket=raw_bucket, Prefix=prefix))
     noted = [entry["LastModified"] for page in found for entry in page.get("Contents", ())]
     if not noted:
@@ -111,11 +107,7 @@ def processed_objects(catalog: Catalog) -> dict[str, str]:
     return dict(zip(rows["object_path"].to_pylist(), rows["etag"].to_pylist(), strict=True))
 
 
-def _listing(bucket: str, prefix: str) -> Iterator[tuple[datetime, str, str, int]]:
-    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
-        at = _HOUR_KEY.search(entry["Key"])
-        # Curation skips empty objects, so they are never noted as processed.
-        if at and entry["Size"]:
-            hour = datetime.fromisoformat(f"{at[1]}T{at[2]}:00:00")
-            yield hour, f"s3://{bucket}/{entry['Key']}", entry["ETag"].strip('"'), entry["Size"]
+def _listing(bucket: str, kind: str) -> Iterator[LandingObject]:
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIXES[kind])
+    found = (landing_object(bucket, kind, entry) for page in pages for entry in page.get("Contents", ()))
+    return filter(None, found)

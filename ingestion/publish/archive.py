@@ -26,9 +26,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from ingestion.contract.glue import LANDING, landing_columns
+from ingestion.contract.glue import landing_columns
+from ingestion.contract.landing import PREFIXES, hour_path, object_name
 from ingestion.json_records import ConversionFailure, convert_payloads, error_line
-from ingestion.publish.sent import Progress, Sent, SentBatch, hour_path, write_sent
+from ingestion.publish.sent import Progress, Sent, SentBatch, write_sent
 from ingestion.timestamps import parse_timestamp
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -190,14 +191,14 @@ def _write(s3: Any, bucket: str, hour: _Hour) -> int:  # noqa: ANN401
         digest.update(len(entry.failure.raw).to_bytes(8))
         digest.update(entry.failure.raw)
     content = digest.hexdigest()[:32]
-    name, path = f"archive-1-{hour.first:%Y-%m-%d-%H-%M-%S}-{content}", hour_path(hour.hour)
+    name, path = object_name("archive", hour.first, content), hour_path(hour.hour)
     if hour.failed:
         table = {"databaseName": "raw", "tableName": "sensor_readings"}
         # The attempt ends on arrival, not now: the same input again writes the same bytes, and is nothing new to a run.
         lines = b"".join(error_line(entry.failure, entry.arrival, entry.arrival, table) for entry in hour.failed)
-        s3.put_object(Bucket=bucket, Key=f"{LANDING['raw.delivery_errors'][0]}{path}{name}", Body=lines)
+        s3.put_object(Bucket=bucket, Key=f"{PREFIXES['errors']}{path}{name}", Body=lines)
     if hour.rows.num_rows:
-        key = f"{LANDING['raw.sensor_readings'][0]}{path}{name}.parquet"
+        key = f"{PREFIXES['readings']}{path}{name}.parquet"
         s3.put_object(Bucket=bucket, Key=key, Body=body.getvalue())
     documents = hour.rows.num_rows + len(hour.failed)
     write_sent(s3, bucket, hour.hour, name, SentBatch(content, documents, hour.first, hour.last, "archive"))

@@ -19,6 +19,7 @@ import boto3
 import orjson
 from botocore.config import Config
 
+from ingestion.contract.landing import object_name
 from ingestion.json_records import split_documents
 from ingestion.publish.sent import Progress, Sent, SentBatch, write_sent
 
@@ -76,7 +77,7 @@ def publish(documents: Iterable[bytes], stream: str, bucket: str, on_progress: P
                 on_progress(sum(record.documents for record in batch))
     finally:
         for hour, counts in tally.hours.items():
-            write_sent(s3, bucket, hour, f"kinesis-1-{counts.first_sent_at:%Y-%m-%d-%H-%M-%S}-{batch_id}", counts)
+            write_sent(s3, bucket, hour, object_name("kinesis", counts.first_sent_at, batch_id), counts)
     return Sent(tally.sent, tally.reasons.total(), time.monotonic() - started, dict(tally.reasons))
 
 

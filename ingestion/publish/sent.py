@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.contract.arrow import table_schema
-from ingestion.contract.glue import LANDING
+from ingestion.contract.landing import PREFIXES, hour_path
 
 # Called with the number of documents dealt with since the last call.
 Progress = Callable[[int], None]
@@ -36,11 +36,6 @@ class SentBatch(NamedTuple):
     via: str
 
 
-def hour_path(arrival: datetime) -> str:
-    """Return the partition of an arrival, `dt=YYYY-MM-DD/hour=HH/`, in UTC."""
-    return f"{arrival.astimezone(UTC):dt=%Y-%m-%d/hour=%H/}"
-
-
 def write_sent(s3: Any, bucket: str, arrival: datetime, name: str, batch: SentBatch) -> None:  # noqa: ANN401
     """Write one batch's counts under the hour of its arrival; an object of the same name is replaced."""
     utc = [value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value for value in batch]
@@ -49,5 +44,4 @@ def write_sent(s3: Any, bucket: str, arrival: datetime, name: str, batch: SentBa
     )
     body = io.BytesIO()
     pq.write_table(table, body)
-    prefix, _ = LANDING["raw.sent_batches"]
-    s3.put_object(Bucket=bucket, Key=f"{prefix}{hour_path(arrival)}{name}.parquet", Body=body.getvalue())
+    s3.put_object(Bucket=bucket, Key=f"{PREFIXES['sent']}{hour_path(arrival)}{name}.parquet", Body=body.getvalue())
