@@ -50,12 +50,16 @@ class Malformed(NamedTuple):
 
 
 class ConversionFailure(NamedTuple):
-    """A document that did not become a row; `index` is its position among the documents given to `convert`."""
+    """A document that did not become a row; `index` is its position among the documents given to `convert`.
+
+    `rows_before` of the rows that the other documents became come before it.
+    """
 
     index: int
     raw: bytes
     code: str
     message: str
+    rows_before: int
 
 
 def split_documents(payload: bytes) -> list[bytes | Malformed]:
@@ -80,14 +84,17 @@ def convert_payloads(payloads: Sequence[bytes], columns: Columns) -> tuple[pa.Ta
     its payload. Raises ValueError for a column type that is not supported here.
     """
     tables, failures = [arrow_schema(columns).empty_table()], []
-    first = size = 0
+    first = size = rows = 0
     for end, payload in enumerate(payloads, 1):
         size += len(payload)
         if size >= _GROUP_BYTES or end == len(payloads):
             table, failed = _convert_group(payloads[first:end], columns)
             tables.append(table)
-            failures += [failure._replace(index=first + failure.index) for failure in failed]
-            first, size = end, 0
+            failures += [
+                failure._replace(index=first + failure.index, rows_before=rows + failure.rows_before)
+                for failure in failed
+            ]
+            first, size, rows = end, 0, rows + table.num_rows
     return pa.concat_tables(tables), failures
 
 
@@ -97,11 +104,14 @@ def convert(documents: Sequence[bytes | Malformed], columns: Columns) -> tuple[p
     Rows keep the order of the documents. Raises ValueError for a column type that is not supported here.
     """
     schema = arrow_schema(columns)
-    tables, failures = [], []
+    tables: list[pa.Table] = []
+    failures: list[ConversionFailure] = []
     for start in range(0, len(documents), _BATCH):
-        table, failed = _convert_batch(documents[start : start + _BATCH], schema, start)
+        table, failed = _convert_batch(documents[start : start + _BATCH], schema)
         tables.append(table)
-        failures += failed
+        for index in sorted(failed):
+            position = start + index
+            failures.append(ConversionFailure(position, *failed[index], rows_before=position - len(failures)))
     return pa.concat_tables(tables) if tables else schema.empty_table(), failures
 
 
@@ -213,9 +223,8 @@ def _no_object(raw: bytes, value: object) -> Malformed:
     )
 
 
-def _convert_batch(
-    documents: Sequence[bytes | Malformed], schema: pa.Schema, first: int
-) -> tuple[pa.Table, list[ConversionFailure]]:
+def _convert_batch(documents: Sequence[bytes | Malformed], schema: pa.Schema) -> tuple[pa.Table, dict[int, Malformed]]:
+    """Return the rows and what did not become one, by its position."""
     failed: dict[int, Malformed] = {}
     try:
         rows = list(map(orjson.loads, documents))
@@ -240,7 +249,7 @@ def _convert_batch(
     table = pa.Table.from_arrays(arrays, schema=schema)
     if failed:
         table = table.filter(pa.array([index not in failed for index in range(len(rows))], pa.bool_()))
-    return table, [ConversionFailure(first + index, *failed[index]) for index in sorted(failed)]
+    return table, failed
 
 
 def _loads(document: bytes | Malformed, index: int, failed: dict[int, Malformed]) -> object:

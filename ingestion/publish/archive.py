@@ -2,9 +2,10 @@
 
 What Firehose would have written had the readings come live: the same conversion, Parquet objects by arrival hour,
 error lines for what does not convert. A document's arrival is its `received_at` where that can be true, else its own
-time, else now: nothing arrives in the future or before 2000, and curation says why it rejects such a reading. As the
-platform does on arrival, the archive notes the arrival it decided on in `received_at`; a reading without any time
-stays without, so that curation can spread such readings over their objects.
+time, else now: nothing arrives in the future or before 2000, and curation says why it rejects such a reading. What
+does not convert and has no such time of its own arrives with its neighbour: the last document before it that has one,
+else the first after it. As the platform does on arrival, the archive notes the arrival it decided on in `received_at`;
+a reading without any time stays without, so that curation can spread such readings over their objects.
 
 Objects are named by their oldest arrival, as Firehose's are, and by their content, their counts in
 `raw.sent_batches` likewise: the same input again replaces both.
@@ -15,6 +16,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -42,8 +44,10 @@ _TIMES = ("received_at", "timestamp")
 
 
 class _Failed(NamedTuple):
+    """A document that did not convert; no arrival (microseconds since 1970): none before it has a time either."""
+
     failure: ConversionFailure
-    arrival: datetime
+    arrival: int | None
 
 
 class _Part(NamedTuple):
@@ -52,6 +56,21 @@ class _Part(NamedTuple):
     rows: pa.Table
     arrivals: pa.Array
     failed: list[_Failed]
+
+
+@dataclass
+class _Neighbours:
+    """The arrivals of the first and of the last document so far that says itself when it arrived."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def passed(self, arrivals: pa.Array) -> None:
+        """Take note of further documents, null for those that do not say."""
+        said = arrivals.drop_null()
+        if len(said):
+            self.first = said[0].as_py() if self.first is None else self.first
+            self.last = said[-1].as_py()
 
 
 class _Hour(NamedTuple):
@@ -86,22 +105,39 @@ def archive(documents: Iterable[bytes], bucket: str, on_progress: Progress | Non
 
 def _chunks(documents: Iterable[bytes], now: datetime) -> Iterator[list[_Part]]:
     iterator = iter(documents)
+    neighbours = _Neighbours()
     chunk: list[_Part] = []
     size = 0
     while lines := list(islice(iterator, DOCUMENTS_PER_STEP)):
-        chunk.append(_convert(lines, now))
+        chunk.append(_convert(lines, now, neighbours))
         size += sum(map(len, lines))
         if size >= BYTES_PER_CHUNK:
-            yield chunk
+            yield _all_arrived(chunk, neighbours.first, now)
             chunk, size = [], 0
     if chunk:
-        yield chunk
+        yield _all_arrived(chunk, neighbours.first, now)
 
 
-def _convert(lines: list[bytes], now: datetime) -> _Part:
+def _convert(lines: list[bytes], now: datetime, neighbours: _Neighbours) -> _Part:
     rows, failures = convert_payloads([line for line in lines if not line.isspace() and line], landing_columns())
-    failed = [_Failed(failure, _arrival_of_failure(failure.raw, now)) for failure in failures]
-    return _Part(*_with_arrivals(rows.combine_chunks(), now), failed)
+    rows, said = _with_arrivals(rows.combine_chunks(), now)
+    failed, begin = [], 0
+    for failure in failures:
+        neighbours.passed(said[begin : failure.rows_before])
+        neighbours.passed(pa.array([_own_arrival(failure.raw, now)], pa.int64()))
+        failed.append(_Failed(failure, neighbours.last))
+        begin = failure.rows_before
+    neighbours.passed(said[begin:])
+    return _Part(rows, said.fill_null(_microseconds(now)), failed)
+
+
+def _all_arrived(chunk: list[_Part], first: int | None, now: datetime) -> list[_Part]:
+    """Give what comes before every document with a time of its own the arrival of the first one, else now."""
+    otherwise = _microseconds(now) if first is None else first
+    return [
+        part._replace(failed=[_Failed(f, otherwise if arrival is None else arrival) for f, arrival in part.failed])
+        for part in chunk
+    ]
 
 
 def _plausible_us(texts: pa.ChunkedArray, now: datetime) -> pa.Array:
@@ -126,34 +162,34 @@ def _moment(microseconds: int) -> datetime:
 
 
 def _with_arrivals(rows: pa.Table, now: datetime) -> tuple[pa.Table, pa.Array]:
-    """Return the rows with their arrivals noted in `received_at`, and the arrivals in microseconds since 1970.
+    """Return the rows with their arrivals noted in `received_at`, and the arrivals that their own times say.
 
-    Nothing is noted where neither an arrival nor a time was sent, and a plausible `received_at` stays as it is.
+    Those are in microseconds since 1970; null means now. Nothing is noted where neither an arrival nor a time was
+    sent, and a plausible `received_at` stays as it is.
     """
     received, own = (_plausible_us(rows[name], now) for name in _TIMES)
-    arrivals = pc.coalesce(received, own, pa.scalar(_microseconds(now), pa.int64()))
     has_time = pc.or_(pc.is_valid(rows["timestamp"]), pc.is_valid(rows["received_at"]))
     otherwise = pc.if_else(has_time, pa.scalar(now.isoformat()), pa.scalar(None, pa.string()))
     noted = pc.if_else(pc.is_valid(own), rows["timestamp"], otherwise)
     noted = pc.if_else(pc.is_valid(received), rows["received_at"], noted)
-    return rows.set_column(rows.schema.get_field_index("received_at"), "received_at", noted), arrivals
+    return rows.set_column(rows.schema.get_field_index("received_at"), "received_at", noted), pc.coalesce(received, own)
 
 
-def _arrival_of_failure(raw: bytes, now: datetime) -> datetime:
-    """Return the arrival of a document that did not convert: by its own times where it can be read at all."""
+def _own_arrival(raw: bytes, now: datetime) -> int | None:
+    """Return the arrival that the times of a document that did not convert say, where it can be read at all."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return now
+        return None
     if not isinstance(document, dict):
-        return now
+        return None
     lower = {key.lower(): value for key, value in document.items()}
     for name in _TIMES:
         value = lower.get(name)
         known = _plausible(str(value), now) if isinstance(value, str | int | float) else None
         if known is not None:
-            return _moment(known)
-    return now
+            return known
+    return None
 
 
 def _by_hour(chunk: list[_Part]) -> Iterator[_Hour]:
@@ -162,7 +198,7 @@ def _by_hour(chunk: list[_Part]) -> Iterator[_Hour]:
     arrivals = pa.concat_arrays([part.arrivals for part in chunk])
     failed: dict[int, list[_Failed]] = {}
     for entry in (entry for part in chunk for entry in part.failed):
-        failed.setdefault(_microseconds(entry.arrival) // _HOUR_US, []).append(entry)
+        failed.setdefault(entry.arrival // _HOUR_US, []).append(entry)
     hours = pc.divide(arrivals, _HOUR_US)
     if not pc.all(pc.less_equal(hours[:-1], hours[1:])).as_py():
         order = pc.sort_indices(hours)
@@ -178,8 +214,8 @@ def _by_hour(chunk: list[_Part]) -> Iterator[_Hour]:
 
 def _hour(number: int, rows: pa.Table, arrivals: pa.Array, failed: list[_Failed]) -> _Hour:
     extremes = pc.min_max(arrivals).as_py() if rows.num_rows else {}
-    moments = [_moment(value) for value in extremes.values()] + [entry.arrival for entry in failed]
-    return _Hour(_moment(number * _HOUR_US), rows, failed, min(moments), max(moments))
+    arrivals_of_all = [*extremes.values(), *(entry.arrival for entry in failed)]
+    return _Hour(_moment(number * _HOUR_US), rows, failed, _moment(min(arrivals_of_all)), _moment(max(arrivals_of_all)))
 
 
 def _write(s3: Any, bucket: str, hour: _Hour) -> int:  # noqa: ANN401
@@ -195,7 +231,8 @@ def _write(s3: Any, bucket: str, hour: _Hour) -> int:  # noqa: ANN401
     if hour.failed:
         table = {"databaseName": "raw", "tableName": "sensor_readings"}
         # The attempt ends on arrival, not now: the same input again writes the same bytes, and is nothing new to a run.
-        lines = b"".join(error_line(entry.failure, entry.arrival, entry.arrival, table) for entry in hour.failed)
+        arrived = [(entry.failure, _moment(entry.arrival)) for entry in hour.failed]
+        lines = b"".join(error_line(failure, arrival, arrival, table) for failure, arrival in arrived)
         s3.put_object(Bucket=bucket, Key=f"{PREFIXES['errors']}{path}{name}", Body=lines)
     if hour.rows.num_rows:
         key = f"{PREFIXES['readings']}{path}{name}.parquet"

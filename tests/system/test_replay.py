@@ -78,7 +78,7 @@ def sent(tmp_path_factory) -> Input:
     shares = dict.fromkeys(place.defect_shares, 0.004)
     place = replace(place, late_share=0.1, duplicate_share=0.05, defect_shares=shares)
     documents = list(simulator.readings(place, FIRST, FIRST + timedelta(hours=HOURS)))
-    # What cannot be read at all has no arrival of its own: the archive dates it now, which differs between homes.
+    # What cannot be read at all has no arrival of its own but its neighbour's, which differs between the files.
     arrived = [(json.loads(document), document) for document in documents if _is_json(document)]
     first = [entry for number, entry in enumerate(arrived) if number % 9]
     further = [document for number, (_, document) in enumerate(arrived) if not number % 9]

@@ -119,9 +119,46 @@ def test_what_does_not_convert_becomes_error_lines_under_its_hour(bucket):
     assert hour == ("2026-03-01", "10")
     assert error["arrivalTimestamp"] == 1772360400000
     assert error["lastErrorCode"] == "DataFormatConversion.MalformedData"
-    now_hour = errors[truncated][0]
-    assert abs(datetime.now(UTC).timestamp() - errors[truncated][1]["arrivalTimestamp"] / 1000) < 60
-    assert bucket.sent() == [(("2026-03-01", "10"), 2), (now_hour, 3)]
+    assert bucket.sent() == [(("2026-03-01", "10"), 5)]
+
+
+def test_what_cannot_be_read_arrives_with_its_neighbour(bucket, monkeypatch):
+    monkeypatch.setattr(module, "DOCUMENTS_PER_STEP", 2)
+    documents = [
+        b"first of all",
+        b"second of all",
+        reading("2026-03-01T10:20:00Z"),
+        b"after a reading",
+        reading("2026-03-01T11:30:00Z", vehicle_count="many"),
+        b"after one that does not convert",
+        reading(None),
+        b"after one without a time",
+        reading("2026-03-01T09:00:00Z") + reading("2026-03-01T12:40:00Z") + b"{cut",
+    ]
+    archive(documents, bucket.name)
+    arrivals = {
+        base64.b64decode(error["rawData"]): (hour[1], datetime.fromtimestamp(error["arrivalTimestamp"] / 1000, UTC))
+        for hour, error in bucket.errors()
+    }
+    assert arrivals == {
+        raw: (f"{hour:02d}", datetime(2026, 3, 1, hour, minute, tzinfo=UTC))
+        for raw, hour, minute in (
+            (b"first of all", 10, 20),
+            (b"second of all", 10, 20),
+            (b"after a reading", 10, 20),
+            (documents[4], 11, 30),
+            (b"after one that does not convert", 11, 30),
+            (b"after one without a time", 11, 30),
+            (b"{cut", 12, 40),
+        )
+    }
+
+
+def test_without_any_time_what_cannot_be_read_arrives_now(bucket):
+    archive([b"{", b"[1]"], bucket.name)
+    assert len(bucket.errors()) == 2
+    for _, error in bucket.errors():
+        assert abs(datetime.now(UTC).timestamp() - error["arrivalTimestamp"] / 1000) < 60
 
 
 def test_concatenated_documents_count_singly_and_keep_their_order(bucket):
@@ -135,11 +172,12 @@ def test_concatenated_documents_count_singly_and_keep_their_order(bucket):
 def test_the_same_input_again_replaces_objects_and_counts(bucket):
     documents = [reading(f"2026-03-01T{hour:02d}:10:00Z", vehicle_count=hour) for hour in range(24)]
     documents.append(reading("2026-03-01T10:20:00Z", vehicle_count="many"))
+    documents.insert(12, b'{"sensor_id":"cut off')
     archive(documents, bucket.name)
-    first = set(bucket.objects("")), bucket.rows()
+    first = bucket.objects("")
     archive(documents, bucket.name)
-    assert (set(bucket.objects("")), bucket.rows()) == first
-    assert sum(documents for _, documents in bucket.sent()) == 25
+    assert bucket.objects("") == first
+    assert sum(documents for _, documents in bucket.sent()) == 26
 
 
 def test_chunks_bound_memory_and_lose_nothing(bucket, monkeypatch):
