@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
-from rich.markup import escape
 
 from infra import console
 from infra.errors import FailedError, UsageError
@@ -87,17 +86,23 @@ HomeOption = Annotated[
 Hour = Annotated[str | None, typer.Option(metavar="TIME", help="UTC hour such as 2026-03-02T07:00")]
 
 
-def enter(home: Home, *, quiet: bool = False) -> None:
-    """Point this process at its home: a running local endpoint (started where none is), or AWS."""
+def check_home(home: Home) -> None:
+    """Raise UsageError where the environment contradicts the home that is asked for."""
     city = settings()
     if home is Home.aws:
         if city.stage == "local":
             raise UsageError("--home aws needs the stage that you deployed: set TRAFFICLAKE_STAGE, such as prod.")
         if "AWS_ENDPOINT_URL" in os.environ:
             raise UsageError("--home aws would not reach AWS while AWS_ENDPOINT_URL is set: unset it.")
-        return
-    if city.stage != "local":
+    elif city.stage != "local":
         raise UsageError(f"stage {city.stage} lives on AWS: unset TRAFFICLAKE_STAGE, or pass --home aws.")
+
+
+def enter(home: Home, *, quiet: bool = False) -> None:
+    """Point this process at its home: a running local endpoint (started where none is), or AWS."""
+    check_home(home)
+    if home is Home.aws:
+        return
     folder = process.state_dir()
     endpoint = process.status(folder)
     if endpoint is None:
@@ -152,36 +157,13 @@ def registry_load(
     latitude, longitude, position_km, capacity_veh_h, speed_limit_kmh, assumed_flow_veh_h, valid_from. Rows that cannot
     be used are listed with the reason and left out; the others are loaded.
     """
-    enter(home)
-    _load_registry(input_format, file)
-
-
-def _load_registry(input_format: InputFormat, file: str) -> None:
+    check_home(home)
     # Imported where they are used, here and below: together they take seconds, and `--help` should not.
-    from ingestion import formats  # noqa: PLC0415
-    from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
-    from ingestion.registry.load import load_registry  # noqa: PLC0415
-    from ingestion.registry.rows import check_rows, read_registry  # noqa: PLC0415
+    from infra import registry  # noqa: PLC0415
 
-    if input_format is InputFormat.canonical:
-        rows, findings = read_registry(file)
-    else:
-        rows, findings = check_rows(formats.registry_rows(input_format.value, file))
-    for finding in findings:
-        word, color = ("refused", "red") if finding.refused else ("note", "yellow")
-        said = f"{finding.sensor_id or '(no sensor)'} {finding.column}={finding.value!r}: {finding.reason}"
-        console.err.print(f"[{color}]line {finding.line}, {word}[/{color}]: {escape(said)}")
-    if not rows:
-        raise UnusableFileError(f"{file} holds no usable row; nothing was loaded.")
-    report = load_registry(rows, open_catalog())
-    refused = sum(finding.refused for finding in findings)
-    console.out.print(
-        f"{len(rows):,} rows usable, {refused:,} refused; sensors: {report.sensors_new:,} new, "
-        f"{report.sensors_changed:,} changed, {report.sensors_unchanged:,} unchanged; "
-        f"now {report.sensors:,} sensors, {report.segments:,} segments, {report.zones:,} zones"
-    )
-    if report.hours_to_recompute:
-        console.out.print(f"{report.hours_to_recompute:,} hours are to be computed again: trafficlake run")
+    usable = registry.read(input_format.value, file)
+    enter(home)
+    registry.load(usable)
 
 
 @app.command()
@@ -202,14 +184,19 @@ def ingest(
     for file in files:
         if file != "-" and not Path(file).exists():
             raise UnusableFileError(f"{file} does not exist.")
-    enter(home)
+    check_home(home)
+    from infra import registry  # noqa: PLC0415
     from ingestion import formats  # noqa: PLC0415
     from ingestion.publish.archive import archive  # noqa: PLC0415
     from ingestion.publish.kinesis import publish  # noqa: PLC0415
 
-    if input_format is not InputFormat.canonical:
-        for file in files:
-            _load_registry(input_format, file)
+    has_registry = input_format is not InputFormat.canonical
+    registries = [registry.read(input_format.value, file) for file in files] if has_registry else []
+    for file in files:
+        formats.check(input_format.value, file)
+    enter(home)
+    for usable in registries:
+        registry.load(usable)
     documents = chain.from_iterable(formats.documents(input_format.value, file) for file in files)
     city = settings()
     with console.counting("sending readings") as advance:

@@ -22,6 +22,17 @@ def documents(name: str, path: str) -> Iterator[bytes]:
     return _lookup(DOCUMENTS, name)(path)
 
 
+def check(name: str, path: str) -> None:
+    """Raise UnusableFileError where `documents` would, as far as that shows before anything is sent.
+
+    A file of JSON lines is judged as `canonical.check` does, a data set by its folder and its first record.
+    """
+    if name == "canonical":
+        canonical.check(path)
+    else:
+        next(documents(name, path), None)
+
+
 def registry_rows(name: str, path: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Return (line number, registry CSV row) of a data set's sensors.
 

@@ -240,7 +240,7 @@ def unusable_files(folder: Path) -> dict[str, tuple[list[str], str]]:
     }
 
 
-def test_an_unusable_file_gives_one_sentence_and_code_2(trafficlake, at_home, tmp_path):
+def test_an_unusable_file_gives_one_sentence_and_code_2_before_anything_starts(trafficlake, nowhere, tmp_path):
     wrong = {}
     for case, (arguments, what) in unusable_files(tmp_path).items():
         code, _, err = trafficlake(*arguments)

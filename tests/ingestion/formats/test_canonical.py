@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.errors import UnusableFileError
-from ingestion.formats import canonical, documents
+from ingestion.formats import canonical, check, documents
 
 LINES = b'{"sensor_id":"A"}\r\n\n  {"sensor_id": "B"} \n'
 
@@ -17,6 +18,7 @@ LINES = b'{"sensor_id":"A"}\r\n\n  {"sensor_id": "B"} \n'
 def test_lines_come_out_byte_for_byte_whether_plain_or_gzip(tmp_path, content):
     file = tmp_path / "readings"
     file.write_bytes(content)
+    check("canonical", str(file))
     assert list(documents("canonical", str(file))) == [b'{"sensor_id":"A"}', b'{"sensor_id": "B"}']
 
 
@@ -63,6 +65,8 @@ def test_an_unusable_file_says_so_in_one_sentence(tmp_path, content, sentence):
     file.write_bytes(content)
     with pytest.raises(UnusableFileError, match=sentence):
         list(documents("canonical", str(file)))
+    with pytest.raises(UnusableFileError, match=sentence):
+        check("canonical", str(file))
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
@@ -70,6 +74,19 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         list(documents("canonical", str(tmp_path / "none")))
     with pytest.raises(UnusableFileError, match="is a folder"):
         list(documents("canonical", str(tmp_path)))
+    with pytest.raises(UnusableFileError, match="No such file"):
+        check("canonical", str(tmp_path / "none"))
+    with pytest.raises(UnusableFileError, match="is a folder"):
+        check("canonical", str(tmp_path))
+
+
+def test_a_check_takes_nothing_out_of_a_pipe():
+    reader, writer = os.pipe()
+    os.write(writer, LINES)
+    os.close(writer)
+    check("canonical", f"/dev/fd/{reader}")
+    assert len(list(documents("canonical", f"/dev/fd/{reader}"))) == 2
+    os.close(reader)
 
 
 def test_an_unknown_format_names_the_known_ones():
