@@ -34,14 +34,6 @@ registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segme
 app.add_typer(registry_app, name="registry")
 
 
-TRY_NEXT = """\
-  .venv/bin/trafficlake status
-  .venv/bin/trafficlake query "select * from marts.zone_congestion_daily order by local_date, zone_id"
-  .venv/bin/trafficlake query "select reasons, original from curated.rejected_readings limit 10"
-  eval "$(.venv/bin/trafficlake env)"   # then any AWS tool reaches the local endpoint
-"""
-
-
 class Home(StrEnum):
     """Where the product runs."""
 
@@ -328,53 +320,8 @@ def demo() -> None:
     enter(Home.local)
     from infra import demo as city_demo  # noqa: PLC0415
 
-    folder = process.state_dir()
-    plan_file = folder / "demo.json"
-    plan = city_demo.load_plan(plan_file)
-    city, loaded = city_demo.load_city(folder)
-    console.out.print(f"city: {loaded.sensors:,} sensors on {loaded.segments:,} segments in {loaded.zones:,} zones")
-    if not plan.history_sent:
-        with console.counting("8 days of history, by archive") as advance:
-            console.sent(city_demo.send_history(city, plan, advance), "history by archive")
-        plan.history_sent = True
-        city_demo.save_plan(plan, plan_file)
-    if plan.live_sent_at is None:
-        sent_at = datetime.now(UTC)
-        with console.counting("the last hour, live through Kinesis") as advance:
-            sent = city_demo.send_live(city, plan, advance)
-        console.sent(sent, "last hour through Kinesis")
-        plan.live_sent_at, plan.live_documents = sent_at, sent.sent
-        city_demo.save_plan(plan, plan_file)
-    with console.counting("Firehose lands the last hour as Parquet", plan.live_documents) as advance:
-        city_demo.await_landing(plan, advance)
-    report = _run()
-    day, worst = city_demo.worst_segments(plan)
-    console.out.print(console.table(f"Worst segments of {day}", list(worst.columns), worst.itertuples(index=False)))
-    sums = city_demo.reconciliation()
-    console.out.print(console.reconciliation_line(sums))
-    if sums["unbalanced"]:
-        console.error(f"{sums['unbalanced']} of {sums['hours']} arrival hours do not balance: trafficlake status")
-    _say_where(folder, report)
-    if sums["unbalanced"]:
+    if not city_demo.play(process.state_dir(), _run):
         raise typer.Exit(1)
-
-
-def _say_where(folder: Path, report: RunReport) -> None:
-    from infra.runners import record  # noqa: PLC0415
-
-    city = settings()
-    latest = next((run for run in record.latest(city.lake_bucket) if run["verdict"]), None)
-    if latest:
-        found = latest["verdict"]
-        console.out.print(
-            f"expectations: {found['passed']} of {found['expectations']} hold on {found['rows']:,} rows"
-            + ("" if report.verdict else " (last run that had rows to check)")
-        )
-    console.out.print(
-        f"\nwhere it lies: state {folder}; landing s3://{city.raw_bucket}/; tables s3://{city.lake_bucket}/ "
-        f"(Glue databases raw, reference, curated, marts); data docs s3://{city.docs_bucket}/quality/"
-    )
-    console.out.print(f"try next:\n{TRY_NEXT}")
 
 
 def main() -> None:

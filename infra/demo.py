@@ -2,14 +2,18 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
+from infra import console
 from infra.athena import ask
 from infra.errors import FailedError
+from infra.runners import record
+from infra.runners.events import RunReport
 from infra.settings import settings
 from ingestion import simulator
 from ingestion.iceberg_catalog import open_catalog
@@ -47,6 +51,12 @@ select
     sum(conversion_errors) as conversion_errors, count(*) as hours, count_if(not is_balanced) as unbalanced
 from marts.reconciliation_hourly
 """
+TRY_NEXT = """\
+  .venv/bin/trafficlake status
+  .venv/bin/trafficlake query "select * from marts.zone_congestion_daily order by local_date, zone_id"
+  .venv/bin/trafficlake query "select reasons, original from curated.rejected_readings limit 10"
+  eval "$(.venv/bin/trafficlake env)"   # then any AWS tool reaches the local endpoint
+"""
 
 
 class LandingError(FailedError):
@@ -61,6 +71,40 @@ class Plan:
     history_sent: bool = False
     live_sent_at: datetime | None = None
     live_documents: int = 0
+
+
+def play(folder: Path, run: Callable[[], RunReport]) -> bool:
+    """Send what was not sent yet, run the pipeline and show what came out; return whether every hour balances.
+
+    `folder` keeps what was sent, so that a second call goes on where the first was. Raises LandingError.
+    """
+    plan_file = folder / "demo.json"
+    plan = load_plan(plan_file)
+    city, loaded = load_city(folder)
+    console.out.print(f"city: {loaded.sensors:,} sensors on {loaded.segments:,} segments in {loaded.zones:,} zones")
+    if not plan.history_sent:
+        with console.counting("8 days of history, by archive") as advance:
+            console.sent(send_history(city, plan, advance), "history by archive")
+        plan.history_sent = True
+        save_plan(plan, plan_file)
+    if plan.live_sent_at is None:
+        sent_at = datetime.now(UTC)
+        with console.counting("the last hour, live through Kinesis") as advance:
+            sent = send_live(city, plan, advance)
+        console.sent(sent, "last hour through Kinesis")
+        plan.live_sent_at, plan.live_documents = sent_at, sent.sent
+        save_plan(plan, plan_file)
+    with console.counting("Firehose lands the last hour as Parquet", plan.live_documents) as advance:
+        await_landing(plan, advance)
+    report = run()
+    day, worst = worst_segments(plan)
+    console.out.print(console.table(f"Worst segments of {day}", list(worst.columns), worst.itertuples(index=False)))
+    sums = reconciliation()
+    console.out.print(console.reconciliation_line(sums))
+    if sums["unbalanced"]:
+        console.error(f"{sums['unbalanced']} of {sums['hours']} arrival hours do not balance: trafficlake status")
+    _say_where(folder, report)
+    return not sums["unbalanced"]
 
 
 def load_plan(path: Path) -> Plan:
@@ -136,3 +180,19 @@ def worst_segments(plan: Plan) -> tuple[str, pd.DataFrame]:
 def reconciliation() -> dict[str, int]:
     """Return the sums of the reconciliation over all arrival hours, and how many hours do not balance."""
     return {name: int(value) for name, value in ask(RECONCILIATION).rows.iloc[0].items()}
+
+
+def _say_where(folder: Path, report: RunReport) -> None:
+    city = settings()
+    latest = next((run for run in record.latest(city.lake_bucket) if run["verdict"]), None)
+    if latest:
+        found = latest["verdict"]
+        console.out.print(
+            f"expectations: {found['passed']} of {found['expectations']} hold on {found['rows']:,} rows"
+            + ("" if report.verdict else " (last run that had rows to check)")
+        )
+    console.out.print(
+        f"\nwhere it lies: state {folder}; landing s3://{city.raw_bucket}/; tables s3://{city.lake_bucket}/ "
+        f"(Glue databases raw, reference, curated, marts); data docs s3://{city.docs_bucket}/quality/"
+    )
+    console.out.print(f"try next:\n{TRY_NEXT}")
