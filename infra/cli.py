@@ -289,26 +289,10 @@ def env(home: HomeOption = Home.local) -> None:
 def status(home: HomeOption = Home.local) -> None:
     """Show freshness, last runs, reconciliation by arrival hour, and sensors that are unknown or silent."""
     enter(home)
-    from infra.status import read_status, run_rows  # noqa: PLC0415
+    from infra.status import read_status, show  # noqa: PLC0415
     from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
 
-    found = read_status(open_catalog())
-    latest = f"{found.latest_reading:%Y-%m-%d %H:%M} UTC" if found.latest_reading is not None else "none yet"
-    console.out.print(
-        f"latest 5-minute interval: {latest}; arrival hours waiting for a run: {found.waiting_hours:,}; "
-        f"event hours pending: {found.pending_hours:,}"
-    )
-    runs = run_rows(found.runs)
-    console.out.print(console.table("Last runs", ["started (UTC)", "outcome", "seconds", "landed", "hold"], runs))
-    for title, frame in (
-        ("Reconciliation by arrival hour (unbalanced first)", found.reconciliation),
-        ("Sensors that the registry does not know (last day)", found.unknown),
-        ("Sensors that have been silent for an hour or longer", found.silent),
-    ):
-        if len(frame):
-            console.out.print(console.table(title, list(frame.columns), frame.itertuples(index=False)))
-        else:
-            console.out.print(f"[bold]{title}[/bold]: none")
+    show(read_status(open_catalog()))
 
 
 @app.command()

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 from pyiceberg.catalog import Catalog
+from pyiceberg.conversions import from_bytes
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.utils.datetime import micros_to_timestamp
 
+from infra import console
 from infra.athena import ask
 from infra.runners import pending, planning, record
 from infra.settings import settings
@@ -14,10 +19,6 @@ from infra.settings import settings
 HOURS_SHOWN = 24
 SILENT_AFTER_MINUTES = 60
 
-FRESHNESS = """
-select max(interval_start) as latest_reading from curated.sensor_5min
-where interval_start >= date_add('day', -30, (select max(hour_start) from marts.congestion_hourly))
-"""
 RECONCILIATION = """
 select arrival_hour, sent, landed, conversion_errors, curated, duplicates, rejected, is_balanced
 from marts.reconciliation_hourly order by is_balanced, arrival_hour desc limit {hours}
@@ -42,11 +43,12 @@ order by r.sensor_id
 
 @dataclass(frozen=True)
 class Status:
-    """What `trafficlake status` shows; frames are empty where there is nothing to show."""
+    """What `trafficlake status` shows, times naive UTC; frames are empty where there is nothing to show."""
 
+    newest_reading: datetime | None
+    newest_mart_hour: datetime | None
     waiting_hours: int
     pending_hours: int
-    latest_reading: pd.Timestamp | None
     runs: list[dict[str, Any]]
     reconciliation: pd.DataFrame
     unknown: pd.DataFrame
@@ -64,19 +66,18 @@ def read_status(catalog: Catalog) -> Status:
     runs = record.latest(city.lake_bucket, 5)
     nothing = pd.DataFrame()
     reconciliation = unknown = silent = nothing
-    latest = None
-    if _exist(catalog, "marts.reconciliation_hourly"):
+    if catalog.table_exists("marts.reconciliation_hourly"):
         reconciliation = ask(RECONCILIATION.format(hours=HOURS_SHOWN)).rows
-    if _exist(catalog, "marts.congestion_hourly", "curated.sensor_5min"):
-        latest = ask(FRESHNESS).rows["latest_reading"].iloc[0]
-    if latest is not None and not pd.isna(latest) and _exist(catalog, "reference.sensors"):
-        since, silent_since = latest - pd.Timedelta(days=1), latest - pd.Timedelta(minutes=SILENT_AFTER_MINUTES)
+    latest = newest(catalog, "curated.sensor_5min", "interval_start")
+    if latest is not None and catalog.table_exists("reference.sensors"):
+        since, silent_since = latest - timedelta(days=1), latest - timedelta(minutes=SILENT_AFTER_MINUTES)
         unknown = ask(UNKNOWN.format(since=since)).rows
         silent = ask(SILENT.format(since=since, silent_since=silent_since)).rows
     return Status(
+        newest_reading=newest(catalog, "curated.readings", "ts"),
+        newest_mart_hour=newest(catalog, "marts.congestion_hourly", "hour_start"),
         waiting_hours=sum(int((end - start) / planning.HOUR) for start, end in waiting),
         pending_hours=len(todo.event),
-        latest_reading=None if pd.isna(latest) else latest,
         runs=runs,
         reconciliation=reconciliation,
         unknown=unknown,
@@ -84,8 +85,54 @@ def read_status(catalog: Catalog) -> Status:
     )
 
 
-def _exist(catalog: Catalog, *tables: str) -> bool:
-    return all(catalog.table_exists(name) for name in tables)
+def newest(catalog: Catalog, name: str, column: str) -> datetime | None:
+    """Return the latest time in a column of a table, None where there is no row or no table.
+
+    The table's own list of files knows it, so no data is read, however long the history is.
+    """
+    try:
+        table = catalog.load_table(name)
+    except NoSuchTableError:
+        return None
+    field = table.schema().find_field(column)
+    bounds = (scan.file.upper_bounds.get(field.field_id) for scan in table.scan().plan_files())
+    latest = max((from_bytes(field.field_type, bound) for bound in bounds if bound), default=None)
+    return None if latest is None else micros_to_timestamp(latest)
+
+
+def show(found: Status) -> None:
+    """Show the status: how fresh the lake is, what waits, the last runs, and whatever needs a look."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    console.out.print(
+        f"newest reading: {_with_age(found.newest_reading, now)}; "
+        f"newest hour of the marts: {_with_age(found.newest_mart_hour, now)}"
+    )
+    console.out.print(
+        f"arrival hours waiting for a run: {found.waiting_hours:,}; event hours pending: {found.pending_hours:,}"
+    )
+    runs = run_rows(found.runs)
+    console.out.print(console.table("Last runs", ["started (UTC)", "outcome", "seconds", "landed", "hold"], runs))
+    for title, frame in (
+        ("Reconciliation by arrival hour (unbalanced first)", found.reconciliation),
+        ("Sensors that the registry does not know (last day)", found.unknown),
+        ("Sensors that have been silent for an hour or longer", found.silent),
+    ):
+        if len(frame):
+            console.out.print(console.table(title, list(frame.columns), frame.itertuples(index=False)))
+        else:
+            console.out.print(f"[bold]{title}[/bold]: none")
+
+
+def _with_age(moment: datetime | None, now: datetime) -> str:
+    """Return a time with its age in words; a device's clock may be minutes ahead."""
+    if moment is None:
+        return "none yet"
+    minutes = max(0.0, (now - moment) / timedelta(minutes=1))
+    if minutes < 120:
+        age = f"{minutes:.0f} min"
+    else:
+        age = f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"
+    return f"{moment:%Y-%m-%d %H:%M} UTC ({age} ago)"
 
 
 def run_rows(runs: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:

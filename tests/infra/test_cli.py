@@ -335,3 +335,10 @@ def test_local_says_what_runs(trafficlake, at_home, monkeypatch, tmp_path):
     monkeypatch.setenv("TRAFFICLAKE_STATE_DIR", str(tmp_path / "other"))
     assert trafficlake("local", "status")[:2] == (0, "not running; start it with `trafficlake local start`\n")
     assert trafficlake("local", "stop")[:2] == (0, "none was running\n")
+
+
+def test_the_status_of_an_empty_home_says_so(trafficlake, at_home):
+    code, out, _ = trafficlake("status")
+    assert code == 0
+    assert "newest reading: none yet; newest hour of the marts: none yet" in out
+    assert "Sensors that the registry does not know (last day): none" in out
