@@ -27,6 +27,10 @@ def missing(name: Name) -> StatementError:
     return StatementError(f"FAILED: SemanticException [Error 10001]: Table not found {name.database}.{name.table}")
 
 
+def _missing_view(name: Name) -> StatementError:
+    return StatementError(f"line 1:1: View 'awsdatacatalog.{name.database}.{name.table}' does not exist")
+
+
 def _already_there(name: Name) -> StatementError:
     return StatementError(
         "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
@@ -169,37 +173,36 @@ def _iceberg_table(name: Name, columns: list[dict[str, str]], parts: dict[str, A
 
 def drop_table(context: Context, reader: Reader) -> Answer:
     """DROP TABLE [IF EXISTS]: the data of an Iceberg table goes with it, that of an external table stays."""
-    reader.expect("DROP", "TABLE")
-    quiet = reader.if_exists()
-    name = reader.name()
-    table = context.table(name)
-    if table is None:
-        if quiet:
-            return Answer()
-        raise missing(name)
-    if table.get("TableType") == "VIRTUAL_VIEW":
-        raise StatementError(f"FAILED: SemanticException: {name.table} is a view: use DROP VIEW")
-    if is_iceberg(table):
+    name, table = _to_drop(context, reader, "TABLE")
+    if table and is_iceberg(table):
         context.run(f"DROP TABLE {name.in_catalog(ICEBERG_CATALOG)}")
-    else:
+    elif table:
         context.glue.delete_table(DatabaseName=name.database, Name=name.table)
     return Answer()
 
 
 def drop_view(context: Context, reader: Reader) -> Answer:
     """DROP VIEW [IF EXISTS]."""
-    reader.expect("DROP", "VIEW")
+    name, table = _to_drop(context, reader, "VIEW")
+    if table:
+        context.glue.delete_table(DatabaseName=name.database, Name=name.table)
+    return Answer()
+
+
+def _to_drop(context: Context, reader: Reader, kind: str) -> tuple[Name, dict[str, Any] | None]:
+    """Read DROP of a `TABLE` or `VIEW`; return its name and entry, None where IF EXISTS lets it be absent."""
+    reader.expect("DROP", kind)
     quiet = reader.if_exists()
     name = reader.name()
     table = context.table(name)
     if table is None:
         if quiet:
-            return Answer()
-        raise StatementError(f"line 1:1: View 'awsdatacatalog.{name.database}.{name.table}' does not exist")
-    if table.get("TableType") != "VIRTUAL_VIEW":
-        raise StatementError(f"FAILED: SemanticException: {name.table} is a table: use DROP TABLE")
-    context.glue.delete_table(DatabaseName=name.database, Name=name.table)
-    return Answer()
+            return name, None
+        raise missing(name) if kind == "TABLE" else _missing_view(name)
+    found = "VIEW" if table.get("TableType") == "VIRTUAL_VIEW" else "TABLE"
+    if found != kind:
+        raise StatementError(f"FAILED: SemanticException: {name.table} is a {found.lower()}: use DROP {found}")
+    return name, table
 
 
 def alter_table(context: Context, reader: Reader) -> Answer:
