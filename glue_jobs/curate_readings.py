@@ -16,12 +16,13 @@ from pyspark.sql import functions as F
 
 from glue_jobs import deduplication, landing, rejections, stuck
 from glue_jobs.arguments import hours_between, job_arguments, utc_hour
-from glue_jobs.hours import distinct_hours, hour_ranges, timestamp, within
+from glue_jobs.hours import distinct_hours, timestamp, within
 from glue_jobs.parsing import parse, valid
 from glue_jobs.session import CATALOG, spark_session
 from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified
 from ingestion.contract.spark import table_schema
 from quality.results import ValidationResult
+from quality.touched_hours import merge_hours
 
 READINGS = "curated.readings"
 REJECTED = "curated.rejected_readings"
@@ -172,7 +173,9 @@ def announce(batch: Batch) -> None:
 
 def branch_off(batch: Batch) -> None:
     """Start the audit branch at what is published; a branch that a failed run left is replaced."""
-    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} CREATE OR REPLACE BRANCH {batch.branch}")
+    # CREATE OR REPLACE would refuse to replace a branch of a table in which nothing was ever published.
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {batch.branch}")
+    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} CREATE BRANCH {batch.branch}")
 
 
 def merge(batch: Batch) -> None:
@@ -272,7 +275,7 @@ def _replace(batch: Batch, target: str) -> None:
     replaced = batch.changes.where(F.col("superseded_hour").isNotNull()).drop("superseded_hour")
     hours = " OR ".join(
         f"(old.ts >= {timestamp(start)} AND old.ts < {timestamp(end)})"
-        for start, end in hour_ranges(distinct_hours(replaced, "ts"))
+        for start, end in merge_hours(distinct_hours(replaced, "ts"))
     )
     if not hours:
         return

@@ -8,18 +8,9 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from quality.touched_hours import merge_hours
+
 HOUR = timedelta(hours=1)
-
-
-def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Join neighbouring hours to half-open ranges, in order."""
-    ranges: list[tuple[datetime, datetime]] = []
-    for hour in sorted(set(hours)):
-        if ranges and ranges[-1][1] == hour:
-            ranges[-1] = (ranges[-1][0], hour + HOUR)
-        else:
-            ranges.append((hour, hour + HOUR))
-    return ranges
 
 
 def timestamp(moment: datetime) -> str:
@@ -29,7 +20,7 @@ def timestamp(moment: datetime) -> str:
 
 def within(column: str, hours: Iterable[datetime]) -> Column:
     """Return the condition that a time lies in one of the hours; false for none."""
-    ranges = hour_ranges(hours)
+    ranges = merge_hours(hours)
     if not ranges:
         return F.lit(False)
     parts = [F.expr(f"{column} >= {timestamp(a)} AND {column} < {timestamp(b)}") for a, b in ranges]
