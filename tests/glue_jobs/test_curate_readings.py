@@ -123,6 +123,8 @@ def test_a_failed_audit_publishes_nothing_and_keeps_its_branch(lake, land, batch
         curate_readings.audit(eight)
     assert lake.table("glue.curated.readings").count() == 0
     assert lake.table(branch).count() == 1
+    assert curate_readings.run(batch(*HOURS[0])).curated == 1
+    assert "audit" not in str(lake.table("glue.curated.readings.refs").collect())
 
 
 def test_an_hour_without_objects_changes_nothing(lake, batch):
