@@ -6,13 +6,14 @@
 
 A home is the `Home` below: `trafficlake(...)` runs the command and fails the test unless it succeeds, `start(...)`
 gives the running process to kill, `query(sql)` asks through the command, `aws(service)` is a boto3 client on its
-endpoint.
+endpoint, `catalog()` its Glue catalog, `await_delivered(documents)` waits for Firehose.
 """
 
 import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -21,9 +22,16 @@ from typing import Any
 
 import boto3
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from pyiceberg.catalog.glue import GlueCatalog
+
+from infra import home as local_home
+from infra.local import process as endpoint_process
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+RAW_BUCKET = DELIVERY_STREAM = "trafficlake-local-raw"
+DELIVERY_LIMIT_S = 180
 # Tests are imported by file, so a helper beside them is found only by its folder.
 sys.path.append(str(Path(__file__).parent))
 
@@ -75,6 +83,43 @@ class Home:
             aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=exported["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def catalog(self) -> GlueCatalog:
+        """Open the Glue catalog of this home, whose endpoint is running."""
+        endpoint = endpoint_process.status(self.folder)
+        assert endpoint is not None
+        settings = local_home.local_environment(endpoint.url)
+        access = {
+            "endpoint": endpoint.url,
+            "region": settings["AWS_REGION"],
+            "access-key-id": settings["AWS_ACCESS_KEY_ID"],
+            "secret-access-key": settings["AWS_SECRET_ACCESS_KEY"],
+        }
+        properties = {f"{service}.{name}": value for service in ("glue", "s3") for name, value in access.items()}
+        return GlueCatalog("glue", **properties, **{"s3.force-virtual-addressing": "false"})
+
+    def await_delivered(self, documents: int) -> None:
+        """Wait until Firehose has delivered just as many documents, landed or unconverted."""
+        s3 = self.aws("s3")
+        deadline = time.monotonic() + DELIVERY_LIMIT_S
+        while (found := _delivered(s3)) < documents:
+            assert time.monotonic() < deadline, f"only {found} of {documents} documents were delivered"
+            time.sleep(0.5)
+        assert found == documents
+
+
+def _delivered(s3: Any) -> int:
+    """Count the documents in Firehose's objects, which are named for the delivery stream."""
+    counts = {
+        "readings/": lambda body: pq.read_metadata(io.BytesIO(body)).num_rows,
+        "errors/format-conversion-failed/": lambda body: body.count(b"\n"),
+    }
+    return sum(
+        count(s3.get_object(Bucket=RAW_BUCKET, Key=entry["Key"])["Body"].read())
+        for prefix, count in counts.items()
+        for entry in s3.list_objects_v2(Bucket=RAW_BUCKET, Prefix=prefix).get("Contents", [])
+        if f"/{DELIVERY_STREAM}-1-" in entry["Key"]
+    )
 
 
 @contextmanager

@@ -6,7 +6,6 @@ known by the `location_id` that it carries.
 
 import io
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyiceberg.catalog.glue import GlueCatalog
-
-from infra import home as local_home
-from infra.local import process
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,7 +22,6 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 AT = NOW - timedelta(minutes=10)
 HOUR = timedelta(hours=1)
 RAW, STREAM = "trafficlake-local-raw", "trafficlake-local-readings"
-LANDING_LIMIT_S = 180
 
 
 def reading(case: str, **changes: Any) -> dict[str, Any]:
@@ -180,7 +174,7 @@ def outcome(home, tmp_path_factory) -> Outcome:
     bad.write_bytes(b"\n".join(lines) + b"\n")
     home.trafficlake("ingest", str(bad))
     documents = len(lines)  # one line is blank, one holds two documents
-    await_landed(s3, documents)
+    home.await_delivered(documents)
     home.trafficlake("ingest", str(bad), "--via", "kinesis")
     documents += len(lines) + send_directly(kinesis)
     too_large = folder / "too-large.jsonl"
@@ -191,7 +185,7 @@ def outcome(home, tmp_path_factory) -> Outcome:
     history.write_bytes(b"\n".join(history_lines()) + b"\n")
     home.trafficlake("ingest", str(history), "--via", "archive")
     land_with_other_columns(s3)
-    await_landed(s3, documents)
+    home.await_delivered(documents)
 
     home.trafficlake("run")
     return read_outcome(home, registry_said, too_large_said)
@@ -243,47 +237,12 @@ def land_with_other_columns(s3) -> None:
     )
     body = io.BytesIO()
     pq.write_table(table, body)
-    key = f"readings/{hour:dt=%Y-%m-%d/hour=%H}/{RAW}-1-{hour:%Y-%m-%d-%H-%M-%S}-other.parquet"
+    key = f"readings/{hour:dt=%Y-%m-%d/hour=%H}/other-1-{hour:%Y-%m-%d-%H-%M-%S}-columns.parquet"
     s3.put_object(Bucket=RAW, Key=key, Body=body.getvalue())
 
 
-def await_landed(s3, documents: int) -> None:
-    """Wait until Firehose has delivered as many documents as were sent, landed or unconverted."""
-    deadline = time.monotonic() + LANDING_LIMIT_S
-    while (found := landed(s3)) < documents:
-        assert time.monotonic() < deadline, f"only {found} of {documents} documents landed"
-        time.sleep(0.5)
-    assert found == documents
-
-
-def landed(s3) -> int:
-    total = 0
-    for prefix, count in (
-        ("readings/", parquet_rows),
-        ("errors/format-conversion-failed/", lambda body: body.count(b"\n")),
-    ):
-        for entry in s3.list_objects_v2(Bucket=RAW, Prefix=prefix).get("Contents", []):
-            # The object that the test itself lands, and those of the archive, do not come from Firehose.
-            if f"/{RAW}-1-{NOW:%Y}" in entry["Key"]:
-                total += count(s3.get_object(Bucket=RAW, Key=entry["Key"])["Body"].read())
-    return total
-
-
-def parquet_rows(body: bytes) -> int:
-    return pq.read_metadata(io.BytesIO(body)).num_rows
-
-
 def read_outcome(home, registry_said, too_large_said) -> Outcome:
-    endpoint = process.status(home.folder)
-    settings = local_home.local_environment(endpoint.url)
-    access = {
-        "endpoint": endpoint.url,
-        "region": settings["AWS_REGION"],
-        "access-key-id": settings["AWS_ACCESS_KEY_ID"],
-        "secret-access-key": settings["AWS_SECRET_ACCESS_KEY"],
-    }
-    properties = {f"{service}.{name}": value for service in ("glue", "s3") for name, value in access.items()}
-    catalog = GlueCatalog("glue", **properties, **{"s3.force-virtual-addressing": "false"})
+    catalog = home.catalog()
 
     def rows(name: str) -> list[dict]:
         return catalog.load_table(name).scan().to_arrow().to_pylist()

@@ -19,12 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import And, EqualTo
 
-from infra import home as local_home
-from infra.local import process
 from ingestion import simulator
 from ingestion.contract import arrow
 
@@ -127,24 +124,9 @@ def _write(path: Path, lines: list[bytes]) -> Path:
     return path
 
 
-def catalog_of(home) -> Catalog:
-    """Open the catalog of a home whose endpoint is running."""
-    endpoint = process.status(home.folder)
-    assert endpoint is not None
-    settings = local_home.local_environment(endpoint.url)
-    access = {
-        "endpoint": endpoint.url,
-        "region": settings["AWS_REGION"],
-        "access-key-id": settings["AWS_ACCESS_KEY_ID"],
-        "secret-access-key": settings["AWS_SECRET_ACCESS_KEY"],
-    }
-    properties = {f"{service}.{name}": value for service in ("glue", "s3") for name, value in access.items()}
-    return GlueCatalog("glue", **properties, **{"s3.force-virtual-addressing": "false"})
-
-
 def final_tables(home) -> Tables:
     """Read every table that analysts see, in the order of its key."""
-    catalog = catalog_of(home)
+    catalog = home.catalog()
     return {
         name: catalog.load_table(name).scan().to_arrow().sort_by([(column, "ascending") for column in key])
         for name, key in KEYS.items()
@@ -233,7 +215,7 @@ MOMENTS = (
 def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> None:
     """Start a run and kill it (-9) at a moment: the command alone, or with its engines as when a machine goes down."""
     output = home.folder / "killed-run.txt"
-    asks = moment.begin(catalog_of(home), output)
+    asks = moment.begin(home.catalog(), output)
     with output.open("w") as out:
         running = home.start("run", *arguments, stdout=out, stderr=out)
     deadline = time.monotonic() + RUN_LIMIT_S
@@ -280,8 +262,8 @@ def test_the_city_shows_what_a_replay_could_spoil(clean):
 
 def test_kills_late_data_and_another_order_end_in_the_tables_of_one_clean_run(replayed, clean):
     assert_equal(final_tables(replayed), clean)
-    assert catalog_of(replayed).load_table("curated.pending_hours").scan().to_arrow().num_rows == 0
-    assert not _branch_is_made(catalog_of(replayed))
+    assert replayed.catalog().load_table("curated.pending_hours").scan().to_arrow().num_rows == 0
+    assert not _branch_is_made(replayed.catalog())
 
 
 def test_a_file_that_is_sent_again_is_nothing_new(replayed, clean, sent):
@@ -290,7 +272,7 @@ def test_a_file_that_is_sent_again_is_nothing_new(replayed, clean, sent):
 
 
 def test_a_reading_that_vanishes_is_seen_and_curating_its_hour_again_mends_it(replayed, clean):
-    catalog = catalog_of(replayed)
+    catalog = replayed.catalog()
     lost = next(row for row in clean["curated.readings"].to_pylist() if row["arrival_hour"] == hour(1))
     by_key = And(EqualTo("sensor_id", lost["sensor_id"]), EqualTo("ts", lost["ts"].isoformat()))
     catalog.load_table("curated.readings").delete(by_key)
