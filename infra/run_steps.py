@@ -55,7 +55,6 @@ def run(
     """
     city = city or settings()
     with lock.exclusive(lock_file, lambda reason: on_event(Event("waiting", message=reason))) as descriptor:
-        suites.warm_up()
         report = RunReport(started=datetime.now(UTC))
         began = time.monotonic()
         try:
@@ -90,6 +89,8 @@ class _Runner:
         if self.engine_lock is None:
             session = spark_session("trafficlake", self.city.lake_bucket)
             self.engine_lock = lock.hold_by_engine(session, self.lock_file)
+            # Not before Spark runs: pyspark forks, and a fork beside a thread that imports may hang for ever.
+            suites.warm_up()
         if not step.per_range:
             return run_job(step.target, self._arguments(step, None))
         counts: dict[str, Any] = {}

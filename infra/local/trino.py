@@ -1,17 +1,14 @@
 """One Trino server as a child process: the engine that Athena's version 3 is built on, on the local Glue and S3."""
 
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -209,13 +206,16 @@ def _command(folder: Path) -> list[str]:
     ]
 
 
-def _end_with_parent() -> Callable[[], None] | None:
-    """Return what the child does before it becomes Java: ask the kernel to end it when its parent is gone."""
+def _ended_with_parent(command: list[str]) -> list[str]:
+    """Return the command that asks the kernel to end it when its parent is gone, and then becomes `command`.
+
+    Asked in a program of its own, because code that runs between fork and exec waits for ever for a lock that another
+    thread held at that moment.
+    """
     if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded here: after a fork only the bare call is safe
-    parent_death_signal = 1
-    return lambda: libc.prctl(parent_death_signal, signal.SIGKILL)
+        return command
+    ask = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-I", "-S", "-c", ask, *command]
 
 
 def _supervise(trino: Trino, command: list[str]) -> None:
@@ -223,14 +223,12 @@ def _supervise(trino: Trino, command: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            _ended_with_parent(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=trino.folder,
             env=environment,
-            # A bare system call, made ready beforehand: nothing in it can wait for another thread's lock.
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509
         )
         trino._process = process
         if trino._stopping.is_set():
