@@ -25,7 +25,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for index, name in enumerate(columns):
         widest = max((len(_cell(row[index])) for row in rows), default=0)
         numeric = any(isinstance(row[index], Real) for row in rows)
-        shown.add_column(escape(name), justify="right" if numeric else "left", min_width=widest)
+        shown.add_column(escape(name), justify="right" if numeric else "left", min_width=widest, overflow="fold")
     for row in rows:
         shown.add_row(*(escape(_cell(value)) for value in row))
     return shown
@@ -34,7 +34,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def _cell(value: object) -> str:
     if value is None or value != value:  # noqa: PLR0124 — a missing float is not equal to itself
         return "–"
-    if isinstance(value, bool):
+    if type(value).__name__.startswith("bool"):  # numpy has one of its own
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return f"{value:,}"

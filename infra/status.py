@@ -118,7 +118,8 @@ def show(found: Status) -> None:
         ("Sensors that have been silent for an hour or longer", found.silent),
     ):
         if len(frame):
-            console.out.print(console.table(title, list(frame.columns), frame.itertuples(index=False)))
+            headings = [name.replace("_", " ") for name in frame.columns]
+            console.out.print(console.table(title, headings, frame.itertuples(index=False)))
         else:
             console.out.print(f"[bold]{title}[/bold]: none")
 
