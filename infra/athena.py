@@ -36,7 +36,7 @@ def ask(sql: str, database: str = "marts") -> Answer:
     except (wr.exceptions.QueryFailed, wr.exceptions.QueryCancelled) as failure:
         raise QueryError(str(failure)) from failure
     if query["StatementType"] == "DML" and query.get("SubstatementType", "SELECT") == "SELECT":
-        rows = wr.athena.get_query_results(query["QueryExecutionId"])
+        rows = _typed_rows(query["QueryExecutionId"])
     else:
         rows = _plain_rows(query["QueryExecutionId"])
     statistics = query["Statistics"]
@@ -58,12 +58,20 @@ def _json_value(value: object) -> object:
     return None if value is pd.NA else str(value)
 
 
+def _typed_rows(query_id: str) -> pd.DataFrame:
+    """Return the rows of a SELECT; all as text where pandas has nothing for a type, such as that of a bare NULL."""
+    try:
+        return wr.athena.get_query_results(query_id)
+    except wr.exceptions.UnsupportedType:
+        return _plain_rows(query_id).iloc[1:]
+
+
 def _plain_rows(query_id: str) -> pd.DataFrame:
-    """Return the rows of a statement that has no header row (SHOW, DESCRIBE, EXPLAIN, DDL), as text."""
+    """Return all rows as text: what SHOW, DESCRIBE, EXPLAIN and DDL have, and a SELECT after its header."""
     pages = boto3.client("athena").get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
     columns: list[str] = []
     rows: list[list[str | None]] = []
     for page in pages:
         columns = [column["Name"] for column in page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
         rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns, dtype=object)

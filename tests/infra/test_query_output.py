@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from infra.athena import as_json
+from infra.athena import as_json, ask
 
 
 def test_numbers_keep_every_digit():
@@ -47,3 +47,8 @@ def test_what_json_has_no_type_for_is_text_and_what_is_missing_is_null():
 
 def test_no_rows_are_an_empty_array():
     assert json.loads(as_json(pd.DataFrame({"x": []}))) == []
+
+
+def test_a_type_that_pandas_has_none_for_gives_text(athena_endpoint):
+    rows = ask("select null as nothing, 1.5 as figure").rows
+    assert rows.to_dict("records") == [{"nothing": None, "figure": "1.5"}]
