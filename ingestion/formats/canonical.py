@@ -26,7 +26,7 @@ def documents(path: str) -> Iterator[bytes]:
 
     A line may hold several concatenated documents, which come apart; a line that is no JSON document comes out as
     it is, because refusing it, with a reason, is the pipeline's task. Raises UnusableFileError when there is no
-    such file, it cannot be read, or it is UTF-16 or a broken gzip file.
+    such file, it cannot be read, or it is UTF-16, a broken gzip file or something else that is named .gz.
     """
     if path == "-":
         with _sentences("stdin"):
@@ -75,7 +75,11 @@ def _content(file: BinaryIO, name: str) -> BinaryIO:
         raise UnusableFileError(f"{name} is UTF-16; JSON is UTF-8. Convert it first.")
     if start == _UTF8_BOM:
         reader.read(3)
-    return gzip.GzipFile(fileobj=reader) if start[:2] == _GZIP else reader
+    if start[:2] == _GZIP:
+        return gzip.GzipFile(fileobj=reader)
+    if name.endswith(".gz"):
+        raise UnusableFileError(f"{name} is no gzip file, although it is named like one.")
+    return reader
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:

@@ -54,14 +54,16 @@ def test_the_rest_after_the_last_whole_document_stays_whole():
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("name", "content", "sentence"),
     [
-        (gzip.compress(LINES * 100)[:-20], "broken gzip"),
-        ("{}".encode("utf-16"), "is UTF-16"),
+        ("readings", gzip.compress(LINES * 100)[:-20], "broken gzip"),
+        ("readings", "{}".encode("utf-16"), "is UTF-16"),
+        ("readings.gz", LINES, "no gzip file"),
+        ("readings.gz", b"", "no gzip file"),
     ],
 )
-def test_an_unusable_file_says_so_in_one_sentence(tmp_path, content, sentence):
-    file = tmp_path / "readings"
+def test_an_unusable_file_says_so_in_one_sentence(tmp_path, name, content, sentence):
+    file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(UnusableFileError, match=sentence):
         list(documents("canonical", str(file)))
