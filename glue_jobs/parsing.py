@@ -3,9 +3,6 @@
 Nothing is dropped here: one row in, one row out.
 """
 
-from functools import reduce
-from operator import or_
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -13,11 +10,9 @@ from glue_jobs import timestamps
 from glue_jobs.landing import PLACE, SOURCE_ROW
 from ingestion.contract.model import Column as ContractColumn
 from ingestion.contract.model import Contract, load
+from ingestion.contract.rules import KMH_PER_MPH, PLAUSIBLE_S, rejections, sample_flags
 from ingestion.contract.spark import curated_schema, landing_schema
 
-KMH_PER_MPH = 1.609344
-# How far received_at may lie from its object's own time: Firehose buffers minutes, a broken clock is off by more.
-PLAUSIBLE_S = 3600
 PLACE_NAMES = [*PLACE.names, SOURCE_ROW.name]
 
 
@@ -37,7 +32,7 @@ def valid(parsed: DataFrame) -> DataFrame:
 
 
 def _with_values(landed: DataFrame) -> DataFrame:
-    """Give each contract column its value in the contract's unit; beside it `_sent_ts`, `_zoned` and `_sent_speed`."""
+    """Give each contract column its value in the contract's unit; beside it what `rules.BESIDE` names."""
     contract = load("readings")
     speed, sent_ts = _as_sent(contract.column("speed_kmh")), _not_blank(_as_sent(contract.column("ts")))
     unit = F.lower(_not_blank(_as_sent(contract.column("speed_unit"))))
@@ -50,9 +45,9 @@ def _with_values(landed: DataFrame) -> DataFrame:
     return landed.select(
         *(value.alias(name) for name, value in values.items()),
         *PLACE_NAMES,
-        sent_ts.alias("_sent_ts"),
-        timestamps.has_zone(sent_ts).alias("_zoned"),
-        speed.alias("_sent_speed"),
+        sent_ts.alias("ts_sent"),
+        timestamps.has_zone(sent_ts).alias("ts_zoned"),
+        speed.alias("speed_sent"),
         F.struct(*landing_schema().names).alias("_landed"),
     )
 
@@ -64,63 +59,26 @@ def _with_arrival(valued: DataFrame, buffering_interval_s: int) -> DataFrame:
     buffered = F.expr(f"timestampadd(SECOND, {int(buffering_interval_s)}, object_time)")
     # Rows of one object must differ in time, or all but one of a sensor's readings would be duplicates.
     in_object = F.expr("timestampadd(MICROSECOND, source_row, object_time)")
-    arrival = F.when(F.col("_sent_ts").isNull(), F.coalesce("_received", in_object)).otherwise(F.col("ts"))
+    arrival = F.when(F.col("ts_sent").isNull(), F.coalesce("_received", in_object)).otherwise(F.col("ts"))
     return timed.withColumns({"arrived_at": F.coalesce("_received", buffered), "ts": arrival})
 
 
 def _judged(timed: DataFrame) -> DataFrame:
     """Turn the values into the curated columns, with flags and reasons."""
     contract = load("readings")
-    flags = names_where(sample_flags(contract))
+    flags = _names_of(sample_flags(contract))
     columns = [
         (flags if field.name == "quality_flags" else F.col(field.name).cast(field.dataType)).alias(field.name)
         for field in curated_schema()
     ]
-    reasons = names_where(rejections(contract))
+    reasons = _names_of(rejections(contract))
     judged = timed.select(*columns, reasons.alias("reasons"), "_landed")
     original = F.when(F.size("reasons") > 0, F.to_json("_landed")).alias("original")
     return judged.select(*curated_schema().names, original, "reasons")
 
 
-def rejections(contract: Contract) -> dict[str, Column]:
-    """Return the condition of each reason to refuse a landed row, in the contract's order."""
-    count, occupancy = F.col("vehicle_count"), F.col("occupancy_pct")
-    ahead = contract.column("ts").maximum_ahead_of_arrival_minutes
-    earliest = str(contract.column("ts").minimum).removesuffix("Z")
-    conditions = {
-        "sensor_id_missing": F.coalesce(F.trim("sensor_id") == "", F.lit(True)),
-        "sensor_id_too_long": F.length("sensor_id") > contract.column("sensor_id").max_length,
-        "timestamp_unreadable": F.col("ts").isNull(),
-        "timestamp_before_2000": F.expr(f"ts < TIMESTAMP_NTZ '{earliest}'"),
-        "timestamp_in_future": F.expr(f"ts > timestampadd(MINUTE, {ahead}, arrived_at)"),
-        "vehicle_count_not_whole": count % 1 != 0,  # floor gives a bigint, which a huge count does not fit
-        "speed_unit_unknown": ~_is_allowed(contract, F.col("speed_unit")),
-        "no_measurement": count.isNull() & F.col("_sent_speed").isNull() & occupancy.isNull(),
-    }
-    for column in contract.columns:
-        if column.on_violation == "reject" and not column.enum:
-            conditions[f"{column.name}_out_of_range"] = _outside(column)
-    return {name: conditions[name] for name in contract.reason_names if name != "conversion_error"}
-
-
-def sample_flags(contract: Contract) -> dict[str, Column]:
-    """Return the condition of each flag that follows from the reading alone, in the contract's order."""
-    count, speed, occupancy = F.col("vehicle_count"), F.col("speed_kmh"), F.col("occupancy_pct")
-    status = F.lower(_not_blank(F.col("device_status")))
-    informative = [_outside(column) for column in contract.columns if column.on_violation == "flag"]
-    conditions = {
-        "timestamp_without_zone": ~F.col("_zoned"),
-        "timestamp_from_arrival": F.col("_sent_ts").isNull(),
-        "occupancy_above_95_pct": occupancy > 95,
-        "speed_above_160_kmh": speed > 160,
-        "speed_below_8_kmh": speed < 8,
-        "speed_zero_with_count": (speed == 0) & (count > 0),
-        "speed_without_count": (speed > 0) & (count == 0),
-        "occupancy_without_count": (occupancy > 0) & (count == 0),
-        "device_status_not_ok": ~status.isin(*contract.column("device_status").ok_values),
-        "reported_value_out_of_range": reduce(or_, informative),
-    }
-    return {flag.name: conditions[flag.name] for flag in contract.flags if flag.scope == "sample"}
+def _names_of(conditions: dict[str, str]) -> Column:
+    return names_where({name: F.expr(condition) for name, condition in conditions.items()})
 
 
 def _as_sent(column: ContractColumn) -> Column:
@@ -134,15 +92,6 @@ def _not_blank(text: Column) -> Column:
 
 def _is_allowed(contract: Contract, unit: Column) -> Column:
     return unit.isNull() | unit.isin(*contract.column("speed_unit").enum)
-
-
-def _outside(column: ContractColumn) -> Column:
-    """Return whether a value lies outside its range; false for none. NaN is outside of any range with a maximum."""
-    value = F.col(column.name)
-    bounds = [value < column.minimum] if column.minimum is not None else []
-    bounds += [value > column.maximum] if column.maximum is not None else []
-    bounds += [value <= column.exclusive_minimum] if column.exclusive_minimum is not None else []
-    return F.coalesce(reduce(or_, bounds), F.lit(False))
 
 
 def names_where(conditions: dict[str, Column]) -> Column:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from ingestion.contract import model
+from ingestion.contract.rules import OUT_OF_RANGE_FLAG
 from ingestion.timestamps import parse_timestamp
 
-OUT_OF_RANGE_FLAG = "reported_value_out_of_range"
 Expectation = dict[str, Any]
 
 

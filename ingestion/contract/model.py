@@ -58,6 +58,7 @@ class Flag:
     scope: str
     excludes: tuple[str, ...]
     description: str
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Reason:
 
     name: str
     description: str
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,9 +224,12 @@ def parse(document: Mapping[str, Any]) -> Contract:
         tables=tuple(_table(schema) for schema in schemas),
         landing_table=custom.get("landingTable"),
         flags=tuple(
-            Flag(f["name"], f["scope"], tuple(f["excludes"]), f["description"]) for f in custom.get("qualityFlags", [])
+            Flag(f["name"], f["scope"], tuple(f["excludes"]), f["description"], f.get("condition"))
+            for f in custom.get("qualityFlags", [])
         ),
-        reasons=tuple(Reason(r["name"], r["description"]) for r in custom.get("rejectionReasons", [])),
+        reasons=tuple(
+            Reason(r["name"], r["description"], r.get("condition")) for r in custom.get("rejectionReasons", [])
+        ),
     )
 
 
@@ -289,3 +294,15 @@ def _column(prop: Mapping[str, Any]) -> Column:
 
 def _custom(holder: Mapping[str, Any]) -> dict[str, Any]:
     return {entry["property"]: entry["value"] for entry in holder.get("customProperties", [])}
+
+
+def stated(column: Column, name: str) -> Any:  # noqa: ANN401
+    """Return what a contract says of a column under the contract's own name for it, such as `okValues`.
+
+    Raises ContractError where it says nothing of that.
+    """
+    field = (_OPTIONS | _CUSTOM).get(name)
+    value = getattr(column, field) if field else None
+    if value in (None, ()):
+        raise ContractError(f"column {column.name} says no {name}")
+    return value
