@@ -20,7 +20,7 @@ import orjson
 from botocore.config import Config
 
 from ingestion.contract.landing import object_name
-from ingestion.json_records import split_documents
+from ingestion.json_documents import split_documents
 from ingestion.publish.sent import Progress, Sent, SentBatch, write_sent
 
 # Limits of PutRecords ("Kinesis Data Streams quotas and limits"); partition keys count into both sizes.

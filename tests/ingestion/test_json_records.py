@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.json_records import (
-    MALFORMED_DATA,
-    PARSE_ERROR,
-    Malformed,
-    arrow_schema,
-    convert,
-    convert_payloads,
-    error_line,
-    split_documents,
-)
+from ingestion.json_documents import MALFORMED_DATA, PARSE_ERROR, Malformed, split_documents
+from ingestion.json_records import arrow_schema, convert, convert_payloads, error_line
 
 COLUMNS = [("sensor_id", "string"), ("timestamp", "string"), ("vehicle_count", "double")]
 

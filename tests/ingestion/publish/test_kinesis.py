@@ -12,7 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from ingestion.json_records import split_documents
+from ingestion.json_documents import split_documents
 from ingestion.publish import kinesis
 from ingestion.publish.kinesis import publish
 
