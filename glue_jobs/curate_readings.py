@@ -5,6 +5,7 @@ whatever order, and wherever an earlier run was killed, running these hours agai
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,8 @@ LANDED_KEYS = "curated.landed_keys"
 PENDING = "curated.pending_hours"
 PROCESSED = "curated.processed_objects"
 TABLES = (READINGS, REJECTED, LANDED_KEYS, PENDING, PROCESSED)
+_BRANCH_HOUR = "%Y%m%dT%H"
+_AUDIT_BRANCH = re.compile(r"audit_(\d{8}T\d{2})_(\d{8}T\d{2})")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,15 @@ class Batch:
     @property
     def branch(self) -> str:
         """Name of the audit branch of these hours."""
-        return f"audit_{self.start:%Y%m%dT%H}_{self.end:%Y%m%dT%H}"
+        return f"audit_{self.start:{_BRANCH_HOUR}}_{self.end:{_BRANCH_HOUR}}"
+
+    def covers(self, branch: str) -> bool:
+        """Tell whether a branch is the audit branch of these hours or of some of them."""
+        hours = _AUDIT_BRANCH.fullmatch(branch)
+        if hours is None:
+            return False
+        start, end = (datetime.strptime(hour, _BRANCH_HOUR) for hour in hours.groups())
+        return self.start <= start and end <= self.end
 
     def arrived(self, table: str = "") -> str:
         """Return the SQL condition on `arrival_hour` that holds for rows of this batch."""
@@ -211,9 +222,11 @@ def audit(batch: Batch) -> None:
 
 
 def publish(batch: Batch) -> None:
-    """Make the audited branch what analysts see, and drop its name."""
+    """Make the audited branch what analysts see, and drop its name and those that killed runs of these hours left."""
     batch.spark.sql(f"CALL {CATALOG}.system.fast_forward('{READINGS}', 'main', '{batch.branch}')").collect()
-    batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {batch.branch}")
+    names = batch.spark.table(f"{qualified(READINGS)}.refs").select("name").collect()
+    for branch in (row.name for row in names if batch.covers(row.name)):
+        batch.spark.sql(f"ALTER TABLE {qualified(READINGS)} DROP BRANCH IF EXISTS {branch}")
 
 
 def note_processed(batch: Batch) -> None:

@@ -123,7 +123,7 @@ def test_a_failed_audit_publishes_nothing_and_keeps_its_branch(lake, land, batch
         curate_readings.audit(eight)
     assert lake.table("glue.curated.readings").count() == 0
     assert lake.table(branch).count() == 1
-    assert curate_readings.run(batch(*HOURS[0])).curated == 1
+    assert curate_readings.run(batch(HOURS[0][0], HOURS[1][1])).curated == 1
     assert "audit" not in str(lake.table("glue.curated.readings.refs").collect())
 
 
