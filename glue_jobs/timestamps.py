@@ -3,9 +3,9 @@
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from ingestion.timestamps import EPOCH_PATTERN, ISO_PATTERN, MILLISECONDS_BELOW, SECONDS_BELOW
+from ingestion.timestamps import END, EPOCH_PATTERN, ISO_PATTERN, MILLISECONDS_BELOW, SECONDS_BELOW
 
-_ZONE = r"([Zz]|[+-]\d{2}(:?\d{2})?)\s*$"
+_ZONE = r"([Zz]|[+-]\d{2}(:?\d{2})?)\s*" + END
 
 
 def parsed(text: Column) -> Column:
@@ -24,13 +24,17 @@ def has_zone(text: Column) -> Column:
 
 
 def _is_usual(text: Column) -> Column:
-    """Recognise `2026-01-01T00:00:00Z`, also with `.123` or `.123456`, without a regular expression.
+    """Recognise `2026-01-05T00:00:00Z`, also with `.123` or `.123456`, without a regular expression.
 
-    That would cost more than all other parsing. What has these marks at these places and Spark can read is a time.
+    That would cost more than all other parsing. What has these marks at these places, and digits where Spark would
+    also take a blank, a zone or a shorter number, is a time if Spark can read it.
     """
-    marks = F.concat(F.substring(text, 5, 1), F.substring(text, 8, 1), F.substring(text, 11, 1))
+    marks = F.concat(*(F.substring(text, place, 1) for place in (5, 8, 11, 14, 17)))
+    whole = (F.length(text) == 20) & F.substring(text, 19, 1).between("0", "9")
+    digits = F.substring(text, 21, 6)
     fraction = F.length(text).isin(24, 27) & (F.substring(text, 20, 1) == ".")
-    return text.endswith("Z") & (marks == "--T") & ((F.length(text) == 20) | fraction)
+    fraction &= F.translate(digits, "0123456789Z", "") == ""
+    return (F.instr(text, "Z") == F.length(text)) & (marks == "--T::") & (whole | fraction)
 
 
 def _from_iso(text: Column) -> Column:
