@@ -10,8 +10,9 @@ from glue_jobs import timestamps
 from glue_jobs.landing import PLACE, SOURCE_ROW
 from ingestion.contract.model import Column as ContractColumn
 from ingestion.contract.model import Contract, load
-from ingestion.contract.rules import KMH_PER_MPH, PLAUSIBLE_S, rejections, sample_flags
+from ingestion.contract.rules import KMH_PER_MPH, rejections, sample_flags
 from ingestion.contract.spark import curated_schema, landing_schema
+from ingestion.moments import PLAUSIBLE_S
 
 PLACE_NAMES = [*PLACE.names, SOURCE_ROW.name]
 

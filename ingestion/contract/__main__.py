@@ -5,9 +5,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ingestion.contract import dbt_sources
+from ingestion.contract import dbt_sources, python_reading
 
-ARTEFACTS: dict[str, Callable[[], str]] = {dbt_sources.PATH: dbt_sources.sources_yaml}
+ARTEFACTS: dict[str, Callable[[], str]] = {
+    dbt_sources.PATH: dbt_sources.sources_yaml,
+    python_reading.PATH: python_reading.module,
+}
 
 
 def stale(root: Path) -> list[str]:

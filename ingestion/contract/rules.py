@@ -8,9 +8,6 @@ import re
 from ingestion.contract.model import Column, Contract, ContractError, stated
 
 KMH_PER_MPH = 1.609344
-# How far received_at may lie from the arrival that the platform itself notes: Firehose buffers minutes, a broken
-# clock is off by more.
-PLAUSIBLE_S = 3600
 # What a condition may use besides the contract's columns; readings.yaml says what each is.
 BESIDE = ("ts_sent", "ts_zoned", "speed_sent", "arrived_at")
 # The reason that no condition gives: landing itself did.
