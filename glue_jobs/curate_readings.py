@@ -20,7 +20,7 @@ from glue_jobs.arguments import hours_between, job_arguments, utc_hour
 from glue_jobs.hours import distinct_hours, timestamp, within
 from glue_jobs.parsing import parse, valid
 from glue_jobs.session import CATALOG, spark_session
-from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified
+from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified, read_once
 from ingestion.contract.spark import table_schema
 from quality.results import ValidationResult
 from quality.touched_hours import merge_hours
@@ -213,8 +213,7 @@ def audit(batch: Batch) -> None:
     if batch.touched_hours:
         # In the contract's order: in the table a column that the contract gained later is last.
         touched = _on_branch(batch).where(within("ts", batch.touched_hours)).select(table_schema(READINGS).names)
-        # A suite is several scans, and an hour of many files takes longer to open than to check.
-        audited = touched.persist()
+        audited = read_once(touched, len(batch.touched_hours))
         try:
             batch.validations.append(validate(audited, batch.docs_bucket or None))
         finally:

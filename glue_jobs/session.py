@@ -13,7 +13,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from glue_jobs.spark_runtime import EXCLUDES, PACKAGES, SparkStartError, ivy_dir, java_home
+from glue_jobs.spark_runtime import EXCLUDES, PACKAGES, SparkStartError, ivy_dir, java_home, memory_mb
 
 CATALOG = "glue"
 
@@ -33,7 +33,7 @@ SEMANTICS = {
 LAPTOP = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.driver.memory": "4g",
+    "spark.driver.memory": f"{memory_mb(parts=4, at_least=2048, at_most=8192)}m",
     # Java interprets methods over 8,000 bytes for ever, and Spark makes one of all the rules on a reading.
     "spark.driver.extraJavaOptions": (
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')} -XX:-DontCompileHugeMethods"

@@ -62,3 +62,9 @@ def java_major(home: Path) -> int:
     release = home / "release"
     found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE) if release.is_file() else None
     return int(found.group(1)) if found else 0
+
+
+def memory_mb(parts: int, at_least: int, at_most: int) -> int:
+    """Return one of so many parts of the machine's memory, within limits (MB)."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
+    return min(max(machine // parts, at_least), at_most)

@@ -7,7 +7,7 @@ from pyspark.sql.types import StructField
 from glue_jobs.session import CATALOG
 from ingestion.contract.spark import partition_clause, table_schema
 
-# A batch of more hours than this is shuffled by hour before it is written.
+# A batch of more hours than this is shuffled by hour before it is written, and kept when it is read more than once.
 FEW_HOURS = 8
 
 PROPERTIES = {
@@ -63,3 +63,11 @@ def in_few_files(frame: DataFrame, column: str, hours: int) -> DataFrame:
     A batch of few hours stays as it is: there a shuffle would cost more than it saves.
     """
     return frame.repartition(F.date_trunc("hour", column)) if hours > FEW_HOURS else frame
+
+
+def read_once(frame: DataFrame, hours: int) -> DataFrame:
+    """Keep a batch of many hours in memory: it is many small files, which take longer to open than to read.
+
+    A batch of few hours stays as it is: reading some of its columns again is cheaper than keeping all of them.
+    """
+    return frame.persist() if hours > FEW_HOURS else frame

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import urllib3
 
+from glue_jobs.spark_runtime import memory_mb
 from infra.local import toolchain
 
 # The local Glue answers partition projection for this key: its GetPartitions lists what the projection would.
@@ -167,12 +168,6 @@ def _iceberg_properties(endpoint_url: str) -> dict[str, object]:
     }
 
 
-def _heap_mb() -> int:
-    """A fifth of the machine's memory, at least 2 GB, at most 4 GB."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
-    return min(max(machine // 5, 2048), 4096)
-
-
 def _compiler_options(cores: int) -> list[str]:
     """On few cores Java's optimising compiler takes more from start-up and small queries than it gives back.
 
@@ -187,7 +182,7 @@ def _command(folder: Path) -> list[str]:
     classpath = os.pathsep.join(str(jar) for jar in sorted((home / "lib").glob("*.jar")))
     return [
         str(toolchain.trino_java()),
-        f"-Xmx{_heap_mb()}m",
+        f"-Xmx{memory_mb(parts=5, at_least=2048, at_most=4096)}m",
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
         *_compiler_options(os.cpu_count() or 1),
