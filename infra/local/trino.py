@@ -209,8 +209,12 @@ def _ended_with_parent(command: list[str]) -> list[str]:
     """
     if sys.platform != "linux":
         return command
-    ask = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
-    return [sys.executable, "-I", "-S", "-c", ask, *command]
+    # A parent that was gone before the kernel was asked is noticed too.
+    ask = (
+        "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+        "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    return [sys.executable, "-I", "-S", "-c", ask, str(os.getpid()), *command]
 
 
 def _supervise(trino: Trino, command: list[str]) -> None:
