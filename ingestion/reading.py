@@ -48,10 +48,10 @@ def _sorted(documents: Sequence[tuple[bytes, Reading | Malformed]]) -> tuple[lis
     for raw, found in documents:
         if isinstance(found, Malformed):
             rejects.append(Reject(raw, CONVERSION_ERROR, found.message, None))
-        elif found.reasons:
-            rejects.append(Reject(raw, found.reasons, None, found))
-        else:
+        elif not found.reasons:
             readings.append(found)
+        else:
+            rejects.append(Reject(raw, found.reasons, None, found))
     return readings, rejects
 
 

@@ -39,12 +39,15 @@ def parse_timestamp(text: str) -> tuple[datetime | None, bool]:
 
 
 def parse_us(text: str) -> tuple[int | None, bool]:
-    """Read a time; return (microseconds since 1970 or None when it is unreadable, whether it lacks no zone).
+    """Read a time; return (microseconds since 1970 or None when it is unreadable, False if it lacks its zone).
 
-    The same as `parse_timestamp` for readings, where speed counts, with all instants that its patterns can spell. Only
-    what is spelled as an ISO time without zone lacks one.
+    The same as `parse_timestamp` for readings, where speed counts, and for all instants that the patterns can spell.
+    Only what is spelled as an ISO time without zone lacks one, be it readable or not.
     """
-    if text[-1:] == "Z" and text[10:11] == "T" and _is_usual(text):
+    marks = text[4:20:3]
+    if (marks == "--T::Z" and len(text) == 20) or (marks == "--T::." and len(text) in (24, 27) and text[-1] == "Z"):
+        # `2026-01-05T08:09:10Z`, also with `.123` or `.123456`, where the rest is digits: without the cost of a regular
+        # expression.
         try:
             since = datetime.fromisoformat(text) - _EPOCH_START
         except ValueError:
@@ -58,15 +61,6 @@ def epoch_us(number: int) -> int | None:
     if -SECONDS_BELOW < number < SECONDS_BELOW:
         return number * 1_000_000
     return number * 1_000 if -MILLISECONDS_BELOW < number < MILLISECONDS_BELOW else None
-
-
-def _is_usual(text: str) -> bool:
-    """Recognise `2026-01-05T08:09:10Z`, also with `.123` or `.123456`, without the cost of a regular expression.
-
-    The marks are at their places; whether all else is digits is for `datetime.fromisoformat` to say.
-    """
-    marks = text[4:5] + text[7:8] + text[13:14] + text[16:17]
-    return marks == "--::" and (len(text) == 20 or (len(text) in (24, 27) and text[19] == "."))
 
 
 def _parse_us(text: str) -> tuple[int | None, bool]:
