@@ -85,7 +85,8 @@ def test_rows_of_the_batch_benchmark_add_up():
     spark = {"seconds": {"merge": 2.0, "roll_up": 1.0} | dict.fromkeys(batch._BESIDE, 0.5), "session_s": 9.0}
     spark |= {"counts": {"duplicates": 3}, "version": "3.5"}
     reference = {"seconds": {"curate": 1.0, "roll_up": 0.5}, "version": "2"}
-    whole, curation, roll_up = batch.rows([spark], [reference], 100)
+    whole, same_work, curation, roll_up = batch.rows([spark], [reference], 100)
+    assert same_work.ours == (3.0,)
     assert whole.ours[0] == pytest.approx(curation.ours[0] + roll_up.ours[0])
     assert curation.ours[0] == pytest.approx(2.0 + 0.5 * len(batch._BESIDE))
     assert (whole.other, roll_up.ratio) == ((1.5,), 2.0)
@@ -103,7 +104,7 @@ def test_a_run_record_becomes_a_row_per_step():
 
 @pytest.mark.slow
 def test_spark_and_the_reference_end_with_the_same_tables(tmp_path):
-    assert len(batch.measure(20_000, 1, tmp_path)) == 3
+    assert len(batch.measure(20_000, 1, tmp_path)) == 4
 
 
 @pytest.mark.slow
