@@ -1,4 +1,4 @@
-"""dbt sources: every table below the marts, with its columns, Athena types and descriptions."""
+"""dbt sources: every table that dbt does not make, with its columns, Athena types and descriptions."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ _DATABASES = {
     "raw": "What landed, as it was sent.",
     "reference": "What the city says of its sensors and roads, with its history.",
     "curated": "Readings that are typed, checked and free of duplicates, and what the pipeline keeps beside them.",
+    "marts": "What a job puts beside the marts that dbt makes.",
 }
 _TYPES = {
     "string": "varchar",

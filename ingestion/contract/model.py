@@ -173,7 +173,7 @@ def load(name: str) -> Contract:
 
 @cache
 def tables() -> Mapping[str, Table]:
-    """Return every table of the pipeline below the marts, by its full name, such as `curated.readings`."""
+    """Return every table of the pipeline that dbt does not make, by its full name, such as `curated.readings`."""
     found: dict[str, Table] = {}
     for name in CONTRACTS:
         contract = load(name)

@@ -45,7 +45,8 @@ def test_athena_sees_every_table_with_the_columns_and_types_that_dbt_declares(qu
             )
     seen = query(
         "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
-        "WHERE table_schema IN ('raw', 'reference', 'curated') ORDER BY table_schema, table_name, ordinal_position"
+        "WHERE table_schema IN ('raw', 'reference', 'curated', 'marts') "
+        "ORDER BY table_schema, table_name, ordinal_position"
     )
     found = {}
     for row in seen.itertuples():
