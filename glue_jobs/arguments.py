@@ -31,13 +31,18 @@ def job_arguments(argv: list[str] | None, required: Sequence[str], optional: dic
     return values
 
 
-def utc_hour(text: str) -> datetime:
-    """Return an hour given as ISO 8601 as a naive UTC time; raises ArgumentError when it is not a full hour."""
+def utc_time(text: str) -> datetime:
+    """Return a time given as ISO 8601 as a naive UTC time; raises ArgumentError when it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ArgumentError(f"{text!r} is not a time like 2026-01-01T00:00:00Z") from error
-    moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def utc_hour(text: str) -> datetime:
+    """Return an hour given as ISO 8601 as a naive UTC time; raises ArgumentError when it is not a full hour."""
+    moment = utc_time(text)
     if moment != moment.replace(minute=0, second=0, microsecond=0):
         raise ArgumentError(f"{text!r} is not a full hour")
     return moment

@@ -24,7 +24,7 @@ def sensor_5min(readings: DataFrame, spans: DataFrame, registry: DataFrame) -> D
     `readings` are of `curated.readings`, `spans` of `stuck.stuck_spans`, `registry` of `reference.sensors`. A sensor
     that the registry does not know at the start of an interval has no interval_s, samples_expected and flow.
     """
-    known = _with_registry(_with_stuck(_with_bucket(readings), spans), registry)
+    known = _with_registry(with_stuck(_with_bucket(readings), spans), registry)
     return _measures(_summed(_usable(_with_flags(known))))
 
 
@@ -35,8 +35,11 @@ def _with_bucket(readings: DataFrame) -> DataFrame:
     )
 
 
-def _with_stuck(samples: DataFrame, spans: DataFrame) -> DataFrame:
-    """Add `stuck`. Spans of a sensor do not overlap, so no sample is doubled."""
+def with_stuck(samples: DataFrame, spans: DataFrame) -> DataFrame:
+    """Add `stuck`: whether a reading lies in one of `stuck.stuck_spans`.
+
+    Spans of a sensor do not overlap, so no sample is doubled.
+    """
     samples, spans = samples.alias("sample"), F.broadcast(spans).alias("span")
     inside = F.expr("sample.ts BETWEEN span.stuck_from AND span.stuck_to")
     of_sensor = F.expr("sample.sensor_id = span.sensor_id")

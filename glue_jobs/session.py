@@ -6,6 +6,7 @@ Only an `AWS_ENDPOINT_URL` in the environment points Spark at another endpoint t
 
 import hashlib
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def spark_session(
     if on_glue():
         return builder.getOrCreate()
     os.environ["JAVA_HOME"] = str(java_home(os.environ))
+    # Python that Spark runs beside itself finds the packages of this one, whichever `python3` comes first elsewhere.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     # Spark names itself after an address, and warns when it has to guess one.
     os.environ["SPARK_LOCAL_IP"] = LAPTOP["spark.driver.host"]
     for key, value in (LAPTOP | _jar_settings() | (settings or {})).items():
