@@ -19,6 +19,7 @@ from infra.home import create_resources, leads_elsewhere, local_environment, use
 from infra.local import process, toolchain
 from infra.runners.events import RunReport, StepFailedError
 from infra.settings import settings
+from ingestion.alerts.thresholds import Thresholds
 from ingestion.errors import UnusableFileError
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segments and zones.")
 app.add_typer(registry_app, name="registry")
+alerts_app = typer.Typer(no_args_is_help=True, help="Congestion alerts.")
+app.add_typer(alerts_app, name="alerts")
 
 
 class Home(StrEnum):
@@ -234,14 +237,49 @@ def _hour(option: str, text: str | None) -> datetime | None:
     """Return a whole hour as naive UTC; a time without zone is UTC."""
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a time such as 2026-03-02T07:00.") from error
-    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    moment = _time(option, text)
     if (moment.minute, moment.second, moment.microsecond) != (0, 0, 0):
         raise UsageError(f"{option} {text} is not a whole hour; arrival hours are, such as {moment:%Y-%m-%dT%H:00}.")
-    return moment.replace(tzinfo=None)
+    return moment
+
+
+def _time(option: str, text: str) -> datetime:
+    """Return a time as naive UTC; a time without zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:  # of the first or last day that there is, another zone may know none
+        raise UsageError(f"{option} {text!r} is not a time such as 2026-03-02T07:00.") from error
+
+
+@alerts_app.command("backtest")
+def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
+    start: Annotated[str, typer.Option("--from", metavar="T", help="start of the event time, UTC")],
+    end: Annotated[str, typer.Option("--to", metavar="T", help="its end, exclusive")],
+    warning: Annotated[float, typer.Option(help="mean congestion index above which a WARNING starts")] = 80,
+    critical: Annotated[float, typer.Option(help="mean index above which it is CRITICAL")] = 90,
+    clear: Annotated[float, typer.Option(help="mean index below which it is cleared, after 10 minutes")] = 70,
+    home: HomeOption = Home.local,
+) -> None:
+    """Show what thresholds would have raised: episodes and notifications by level and zone, the longest, minutes.
+
+    It folds the curated readings of that time through the state machine of the alerts; nothing is written or sent.
+
+    Example: [bold]trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75[/bold]
+    """
+    bounds = _time("--from", start), _time("--to", end)
+    if bounds[0] >= bounds[1]:
+        raise UsageError("--from must be earlier than --to.")
+    if home is Home.aws:
+        raise UsageError("on AWS the Glue job congestion_episodes finds the episodes, not this machine.")
+    try:
+        thresholds = Thresholds(warning=warning, critical=critical, clear=clear)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    enter(home)
+    from infra import alerts  # noqa: PLC0415
+
+    alerts.backtest(*bounds, thresholds)
 
 
 @app.command()

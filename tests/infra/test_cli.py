@@ -108,10 +108,12 @@ def one_sentence(text: str) -> bool:
     return len(text.strip().splitlines()) == 1 and text.strip()[-1] in ".!" and "Traceback" not in text
 
 
+BACKTEST = ("alerts", "backtest")
 HELP_TEACHES = {
     "local": ".trafficlake/",
     "registry load": "sensor_id, segment_id, length_km, interval_s",
     "ingest": "trafficlake ingest readings.jsonl.gz --via archive",
+    "alerts backtest": "trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75",
     "run": "trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00",
     "query": "marts.congestion_hourly",
     "env": 'eval "$(trafficlake env)"',
@@ -145,6 +147,11 @@ def test_help_does_not_load_what_takes_seconds():
         (("run", "--from", "2026-03-02T07:30"), "not a whole hour"),
         (("run", "--from", "2026-03-02T09:00", "--to", "2026-03-02T07:00"), "--from must be earlier than --to"),
         (("run", "--from", "2026-03-02T07:00", "--to", "2026-03-02T07:00"), "--from must be earlier than --to"),
+        ((*BACKTEST, "--from", "Monday", "--to", "2026-03-09"), "--from 'Monday' is not a time"),
+        ((*BACKTEST, "--from", "2026-03-09", "--to", "2026-03-02"), "--from must be earlier than --to"),
+        ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--warning", "95"), "warning 95.0, critical 90"),
+        ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--clear", "nan"), "not clear nan"),
+        ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--home", "aws"), "Glue job"),
         (("ingest", "no-such-file.jsonl"), "no-such-file.jsonl does not exist"),
         (("ingest", "no [/red] such.jsonl"), "no [/red] such.jsonl does not exist"),
         (("run", "--home", "aws"), "Step Functions"),
