@@ -35,7 +35,8 @@ def ask(sql: str, database: str = "marts") -> Answer:
         query = wr.athena.start_query_execution(sql, database=database, workgroup=settings().workgroup, wait=True)
     except (wr.exceptions.QueryFailed, wr.exceptions.QueryCancelled) as failure:
         raise QueryError(str(failure)) from failure
-    if query["StatementType"] == "DML" and query.get("SubstatementType", "SELECT") == "SELECT":
+    # Whether a statement gives rows: its first word may be WITH, VALUES or a bracket as well as SELECT.
+    if query["StatementType"] == "DML" and query["ResultConfiguration"]["OutputLocation"].endswith(".csv"):
         rows = _typed_rows(query["QueryExecutionId"])
     else:
         rows = _plain_rows(query["QueryExecutionId"])

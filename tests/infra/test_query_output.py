@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from infra.athena import as_json, ask
 
@@ -47,6 +48,11 @@ def test_what_json_has_no_type_for_is_text_and_what_is_missing_is_null():
 
 def test_no_rows_are_an_empty_array():
     assert json.loads(as_json(pd.DataFrame({"x": []}))) == []
+
+
+@pytest.mark.parametrize("sql", ["with a as (select 1 as x) select x from a", "(select 1 as x)", "select 1 as x"])
+def test_a_query_may_begin_in_any_way(athena_endpoint, sql):
+    assert ask(sql).rows.to_dict("records") == [{"x": 1}]
 
 
 def test_a_type_that_pandas_has_none_for_gives_text(athena_endpoint):
