@@ -77,6 +77,7 @@ def test_counts_of_a_batch_balance_and_no_row_is_lost(batch, land):
     assert json.loads(refused.original) == rows[2]
 
 
+@pytest.mark.slow
 def test_hours_in_another_order_and_twice_leave_the_same_tables(clean_run, lake, batch):
     for hours in [HOURS[2], HOURS[0], HOURS[1], HOURS[0]]:
         curate_readings.run(batch(*hours))
