@@ -42,5 +42,5 @@ def run(lock_file: str, start: str, end: str, warm_up: bool) -> dict[str, Any]:
         database.register("found", rows.to_arrow())
         sums = ", ".join(f"sum(round({measure} * 1000)::BIGINT)::BIGINT" for measure in measures)
         digests.append(list(database.execute(f"SELECT count(*), {sums} FROM found").fetchall()[0]))
-    steps = {step.name: step.seconds for step in report.steps}
+    steps = {step.step: step.seconds for step in report.steps}
     return {"seconds": seconds, "steps": steps, "digest": digests}
