@@ -20,7 +20,7 @@ from glue_jobs.arguments import ArgumentError, job_arguments, utc_time
 from glue_jobs.episodes import delays, found_episodes, measured, sensor_versions, with_delay, with_zone
 from glue_jobs.hours import timestamp
 from glue_jobs.session import spark_session
-from glue_jobs.tables import ensure_table, in_table_order, qualified
+from glue_jobs.tables import ensure_table, in_table_order, qualified, read_or_empty
 from ingestion.alerts.machine import CRITICAL
 from ingestion.alerts.thresholds import Thresholds
 from ingestion.contract.spark import table_schema
@@ -94,24 +94,18 @@ def episodes_of(spark: SparkSession, span: Span, thresholds: Thresholds) -> Data
     Where dbt has built no marts yet, no free-flow speed is estimated and delay_veh_h is empty.
     """
     readings = spark.table(qualified(READINGS)).where(span.read("ts"))
-    segments, estimated = _table(spark, SEGMENTS), _table(spark, FREE_FLOW, "segment_id STRING, free_flow_kmh DOUBLE")
-    versions = sensor_versions(_table(spark, SENSORS), segments)
+    segments = read_or_empty(spark, SEGMENTS)
+    estimated = read_or_empty(spark, FREE_FLOW, "segment_id STRING, free_flow_kmh DOUBLE")
+    versions = sensor_versions(read_or_empty(spark, SENSORS), segments)
     known = measured(readings, stuck.stuck_spans(readings), versions, estimated)
     found = found_episodes(known, thresholds, span.read_until).where(span.holds("started_at"))
-    intervals = _table(
+    intervals = read_or_empty(
         spark,
         INTERVALS,
         "segment_id STRING, interval_start TIMESTAMP_NTZ, speed_limit_kmh DOUBLE, vkt DOUBLE, vht DOUBLE",
     ).where(span.read("interval_start"))
     rows = with_delay(with_zone(found, segments), delays(intervals, estimated), span.read_until)
     return rows.select(table_schema(EPISODES).names)
-
-
-def _table(spark: SparkSession, name: str, columns: str | None = None) -> DataFrame:
-    """Return a table; without rows where nothing has made it yet. `columns` are for one that is not in the contract."""
-    if spark.catalog.tableExists(qualified(name)):
-        return spark.table(qualified(name))
-    return spark.createDataFrame([], columns or table_schema(name))
 
 
 def thresholds_of(given: dict[str, str]) -> Thresholds:

@@ -18,8 +18,7 @@ from glue_jobs.arguments import job_arguments
 from glue_jobs.hours import HOUR, within
 from glue_jobs.rollup import sensor_5min
 from glue_jobs.session import spark_session
-from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified
-from ingestion.contract.spark import table_schema
+from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified, read_or_empty
 
 SENSOR_5MIN = "curated.sensor_5min"
 REGISTRY = "reference.sensors"
@@ -70,7 +69,8 @@ def replace_hours(rollup: Rollup) -> None:
     if not rollup.hours:
         return
     spans = stuck.stuck_spans(rollup.with_look_back)
-    intervals = sensor_5min(rollup.readings, spans, registry(rollup.spark))
+    # Where no registry was loaded yet, every sensor is unknown.
+    intervals = sensor_5min(rollup.readings, spans, read_or_empty(rollup.spark, REGISTRY))
     rows = in_few_files(in_table_order(intervals, SENSOR_5MIN), "interval_start", len(rollup.hours))
     rows.writeTo(qualified(SENSOR_5MIN)).overwrite(within("interval_start", rollup.hours))
 
@@ -86,13 +86,6 @@ def run(spark: SparkSession) -> RollupCounts:
         step(rollup)
     written = spark.table(qualified(SENSOR_5MIN)).where(within("interval_start", rollup.hours))
     return RollupCounts(hours=len(rollup.hours), intervals=written.count())
-
-
-def registry(spark: SparkSession) -> DataFrame:
-    """Return `reference.sensors`; without rows where no registry was loaded yet, so that all sensors are unknown."""
-    if not spark.catalog.tableExists(qualified(REGISTRY)):
-        return spark.createDataFrame([], table_schema(REGISTRY))
-    return spark.table(qualified(REGISTRY))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -27,6 +27,13 @@ def qualified(name: str) -> str:
     return f"{CATALOG}.{name}"
 
 
+def read_or_empty(spark: SparkSession, name: str, columns: str | None = None) -> DataFrame:
+    """Return a table; without rows where nothing has made it yet. `columns` are for one that is not in the contract."""
+    if spark.catalog.tableExists(qualified(name)):
+        return spark.table(qualified(name))
+    return spark.createDataFrame([], columns or table_schema(name))
+
+
 def ensure_table(spark: SparkSession, name: str) -> None:
     """Create a table as its contract says, or add the columns that its contract has gained.
 
