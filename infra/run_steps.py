@@ -20,7 +20,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,9 +57,11 @@ def run(
     with lock.exclusive(lock_file, lambda reason: on_event(Event("waiting", message=reason))) as descriptor:
         report = RunReport(started=datetime.now(UTC))
         began = time.monotonic()
+        runner = _Runner(city, on_event, lock_file, descriptor)
         try:
-            _run_steps(report, _Runner(city, on_event, lock_file, descriptor), start, end)
+            _run_steps(report, runner, start, end)
         finally:
+            runner.close()
             report.seconds = time.monotonic() - began
             if report.outcome != "nothing to do":
                 report.record = record.write(report, city.lake_bucket)
@@ -72,7 +74,7 @@ class _Runner:
     def __init__(self, city: CitySettings, on_event: OnEvent, lock_file: Path, descriptor: int) -> None:
         self.city, self.on_event, self.lock_file, self.descriptor = city, on_event, lock_file, descriptor
         self.catalog = open_catalog()
-        self.engine_lock: object = None
+        self.release_engine: Callable[[], None] | None = None
         self.context: RunContext | None = None
 
     def call(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
@@ -85,10 +87,15 @@ class _Runner:
         module, function = step.target.split(":")
         return dict(getattr(importlib.import_module(module), function)(self.context))
 
+    def close(self) -> None:
+        """Let go of what outlives the run: the session, which a further run in this process finds again, holds it."""
+        if self.release_engine is not None:
+            self.release_engine()
+
     def _glue_job(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
-        if self.engine_lock is None:
+        if self.release_engine is None:
             session = spark_session("trafficlake", self.city.lake_bucket)
-            self.engine_lock = lock.hold_by_engine(session, self.lock_file)
+            self.release_engine = lock.hold_by_engine(session, self.lock_file)
             # Not before Spark runs: pyspark forks, and a fork beside a thread that imports may hang for ever.
             suites.warm_up()
         if not step.per_range:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,11 +39,15 @@ def exclusive(path: Path, on_wait: Callable[[str], None]) -> Iterator[int]:
         yield run.fileno()
 
 
-def hold_by_engine(spark: SparkSession, path: Path) -> Any:  # noqa: ANN401
-    """Let the JVM of a session lock the engine's file until it ends; keep what is returned as long as the run."""
+def hold_by_engine(spark: SparkSession, path: Path) -> Callable[[], None]:
+    """Let the JVM of a session lock the engine's file until it ends, or until what is returned is called.
+
+    A process that makes a second run keeps its JVM, and would wait for itself if the first did not let go.
+    """
     jvm = spark.sparkContext._jvm
     channel = jvm.java.io.RandomAccessFile(str(_engine_file(path).resolve()), "rw").getChannel()
-    return channel, channel.tryLock()
+    channel.tryLock()
+    return channel.close
 
 
 def _engine_file(path: Path) -> Path:
