@@ -6,6 +6,8 @@ that the base can be changed. The contract tests in `tests/infra/local` name eve
 
 import os
 import threading
+import time
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.metadata import version
@@ -63,6 +65,8 @@ def load(state_dir: Path, port: int) -> ModuleType:
     app = import_module("ministack.app")
     # Delivery is our own worker's: the base writes one object per record, inside the sender's call.
     import_module("ministack.services.firehose").ingest_from_kinesis_source = lambda _stream_arn, _records: None
+    # The base goes through all records of a stream at each call.
+    import_module("ministack.services.kinesis")._expire_records = expire_records
     return app
 
 
@@ -95,6 +99,35 @@ def kinesis_streams(app: ModuleType) -> dict[str, dict[str, Any]]:
 def kinesis_stream_of(app: ModuleType, request: dict[str, Any]) -> str:
     """Return the address of the stream that a request of the caller's account and region names."""
     return app._get_module("kinesis")._resolve_stream(request)[1]["StreamARN"]
+
+
+def expire_records(stream: dict[str, Any]) -> None:
+    """Drop what is older than a stream keeps; records are in the order of their arrival."""
+    oldest = time.time() - stream["RetentionPeriodHours"] * 3600
+    for shard in stream["shards"].values():
+        records = shard["records"]
+        if records and records[0]["ApproximateArrivalTimestamp"] < oldest:
+            first = bisect_left(records, oldest, key=lambda record: record["ApproximateArrivalTimestamp"])
+            # A new list: others may be reading the former one.
+            shard["records"] = records[first:]
+
+
+def kinesis_records(app: ModuleType, stream_arn: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the live lists of a stream's records by shard, oldest first; none when there is no such stream."""
+    stream = kinesis_streams(app).get(stream_arn, {"shards": {}})
+    return {name: shard["records"] for name, shard in dict(stream["shards"]).items()}
+
+
+def function_runner(app: ModuleType) -> Callable[..., dict[str, Any]]:
+    """Return the base's own way to run a function from a zip: (function, event, request id) → outcome."""
+    return app._get_module("lambda_svc")._execute_function_warm
+
+
+def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]]) -> None:
+    """Have functions from a zip run by `execute`, and leave Kinesis mappings to our own worker."""
+    functions = app._get_module("lambda_svc")
+    functions._execute_function_warm = execute
+    functions._poll_kinesis = lambda: False
 
 
 def glue_state(app: ModuleType) -> dict[str, Any]:

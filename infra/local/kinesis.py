@@ -20,10 +20,13 @@ Record = dict[str, Any]
 StreamOf = Callable[[dict[str, Any]], str]
 
 
-def handler(base_kinesis: Handler, save: Callable[[], None], stream_of: StreamOf, journal: Path) -> Handler:
+def handler(
+    base_kinesis: Handler, save: Callable[[], None], stream_of: StreamOf, journal: Path, announce: Callable[[str], None]
+) -> Handler:
     """Return the Kinesis handler that wraps the base's: accepted records are in `journal` before the call is answered.
 
-    `save` writes the whole state of the streams, records included.
+    `save` writes the whole state of the streams, records included. `announce` is told the address of a stream that has
+    new records.
     """
     journal.parent.mkdir(parents=True, exist_ok=True)
     out = journal.open("ab", buffering=0)
@@ -35,7 +38,9 @@ def handler(base_kinesis: Handler, save: Callable[[], None], stream_of: StreamOf
         name = persistence.action(headers, body, query_params)
         if response[0] == 200 and name in ("PutRecord", "PutRecords"):
             request, answer = orjson.loads(body), orjson.loads(response[2])
-            out.write(orjson.dumps({"stream": stream_of(request), "records": accepted(request, answer)}) + b"\n")
+            stream = stream_of(request)
+            out.write(orjson.dumps({"stream": stream, "records": accepted(request, answer)}) + b"\n")
+            announce(stream)
         if response[0] == 200 and (
             persistence.changes("kinesis", method, path, name) or out.tell() > JOURNAL_LIMIT_BYTES
         ):

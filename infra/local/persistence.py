@@ -16,10 +16,28 @@ from infra.local import base
 from infra.local.base import Handler, Response
 
 # Glue and Kinesis are not among them: their handlers save in their own order.
-DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "s3", "sns", "ssm")
+DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm")
 READS = re.compile(r"^(Get|BatchGet|List|Describe|Search|Query|Scan|Head|Simulate|SubscribeToShard)")
 # Data, not definitions: writing the whole state for each of these would cost more than the call.
-PASSING_DATA = frozenset({"PutRecord", "PutRecords", "PutRecordBatch", "Publish", "PublishBatch", "PutEvents"})
+PASSING_DATA = frozenset(
+    {
+        "PutRecord",
+        "PutRecords",
+        "PutRecordBatch",
+        "Publish",
+        "PublishBatch",
+        "PutEvents",
+        "SendMessage",
+        "SendMessageBatch",
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+    }
+)
+# Named by path and method only, not by an action.
+REST = ("lambda",)
 
 
 def action(headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]) -> str:
@@ -39,6 +57,8 @@ def changes(service: str, method: str, path: str, name: str) -> bool:
     if service == "s3":
         # Objects are on disk already; what the base keeps in memory belongs to buckets.
         return method in ("PUT", "DELETE", "POST") and "/" not in path.strip("/")
+    if service in REST:
+        return method in ("PUT", "DELETE", "POST", "PATCH") and not path.endswith("/invocations")
     return bool(name) and not READS.match(name) and name not in PASSING_DATA
 
 

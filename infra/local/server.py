@@ -24,7 +24,7 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, firehose, glue, kinesis, persistence
+from infra.local import base, event_source_mappings, event_sources, firehose, functions, glue, kinesis, persistence
 
 SERVICE_KEY = "trafficlake-service"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -91,7 +91,10 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
-    restore = _plug_in(app, state_dir)
+    positions = event_source_mappings.Positions(state_dir / "services" / "event-sources")
+    sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
+    restore = _plug_in(app, state_dir, sources)
+    close_functions = _plug_in_functions(app, state_dir, url)
     close_athena = _plug_in_athena(base.handlers(app), state_dir, url) if with_athena else None
 
     activity = Activity()
@@ -115,14 +118,22 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     thread.start()
     _wait_until_ready(url, thread, started_within_s)
 
-    stop_delivery = threading.Event()
-    delivery = threading.Thread(target=firehose.run, args=(stop_delivery, url), name="firehose", daemon=True)
-    delivery.start()
+    stop_workers = threading.Event()
+    workers = [
+        threading.Thread(target=firehose.run, args=(stop_workers, url), name="firehose", daemon=True),
+        threading.Thread(
+            target=event_sources.run, args=(stop_workers, url, sources), name="event sources", daemon=True
+        ),
+    ]
+    for worker in workers:
+        worker.start()
 
     def stop() -> None:
-        # Delivery ends first: what it still holds is written through the server.
-        stop_delivery.set()
-        delivery.join(timeout=60)
+        # Workers end first: what delivery still holds is written through the server.
+        stop_workers.set()
+        for worker in workers:
+            worker.join(timeout=60)
+        close_functions()
         if close_athena:
             close_athena()
         loop.call_soon_threadsafe(ended.set)
@@ -131,7 +142,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     return Server(url, activity, stop, thread.is_alive)
 
 
-def _plug_in(app: ModuleType, state_dir: Path) -> Callable[[], None]:
+def _plug_in(app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources) -> Callable[[], None]:
     """Put our handlers in front of the base's; return what is to be done when the base has read its state."""
     handlers = base.handlers(app)
     persistence.make_durable(app, handlers)
@@ -145,8 +156,9 @@ def _plug_in(app: ModuleType, state_dir: Path) -> Callable[[], None]:
     journal = state_dir / "services" / "kinesis-records.jsonl"
     save_streams = base.saver(app, "kinesis")
     handlers["kinesis"] = kinesis.handler(
-        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal
+        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal, sources.bells.ring
     )
+    handlers["lambda"] = event_source_mappings.handler(handlers["lambda"], sources)
 
     def restore() -> None:
         if kinesis.restore(base.kinesis_streams(app), journal):
@@ -154,6 +166,13 @@ def _plug_in(app: ModuleType, state_dir: Path) -> Callable[[], None]:
         journal.write_bytes(b"")
 
     return restore
+
+
+def _plug_in_functions(app: ModuleType, state_dir: Path, url: str) -> Callable[[], None]:
+    """Run functions in processes of our own; return what ends those processes."""
+    running = functions.Functions(state_dir / "functions", own_environment(url), base.function_runner(app))
+    base.run_functions_with(app, running.execute)
+    return running.close
 
 
 def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type

@@ -17,7 +17,7 @@ CONTRACTS: dict[str, str] = {
         assert 'SERVICE_HANDLERS.get(service)' in inspect.getsource(app._dispatch_service_request)
     """,
     "a service's module is found by the registry, and says its state": """
-        for service in ("iam", "s3", "dynamodb", "firehose", "events", "sns", "ssm", "kinesis", "glue"):
+        for service in (*persistence.DURABLE, "kinesis", "glue"):
             module = app._get_module(app.SERVICE_REGISTRY[service]["module"])
             assert callable(module.get_state), service
             assert callable(module.load_persisted_state), service
@@ -56,6 +56,41 @@ CONTRACTS: dict[str, str] = {
         arrived = int(record["SequenceNumber"][:20]) / 1000
         assert arrived == pytest.approx(record["ApproximateArrivalTimestamp"], abs=0.1)
     """,
+    "a stream's age limit goes through one function": """
+        kinesis = app._get_module("kinesis")
+        assert kinesis._expire_records is base.expire_records
+        kinesis._create_stream({"StreamName": "s", "ShardCount": 1})
+        (stream,) = base.kinesis_streams(app).values()
+        (records,) = base.kinesis_records(app, stream["StreamARN"]).values()
+        for _ in range(3):
+            kinesis._put_record({"StreamName": "s", "Data": "eA==", "PartitionKey": "k"})
+        for record, age_h in zip(records, (25, 23, 1)):
+            record["ApproximateArrivalTimestamp"] -= age_h * 3600
+        kinesis._put_record({"StreamName": "s", "Data": "eA==", "PartitionKey": "k"})
+        (kept,) = base.kinesis_records(app, stream["StreamARN"]).values()
+        assert kept[:2] == records[1:3] and len(kept) == 3
+        assert base.kinesis_records(app, "arn:of:none") == {}
+    """,
+    "functions from a zip run through one function": """
+        functions = app._get_module("lambda_svc")
+        assert base.function_runner(app) is functions._execute_function_warm
+        base.run_functions_with(app, lambda *call: {"body": len(call)})
+        zip_bytes = io.BytesIO()
+        zipfile.ZipFile(zip_bytes, "w").close()
+        code = {"ZipFile": base64.b64encode(zip_bytes.getvalue()).decode()}
+        request = {"FunctionName": "f", "Handler": "h.h", "Role": "arn:aws:iam::000000000000:role/r", "Code": code}
+        assert functions._create_function(request | {"Runtime": "python3.11"})[0] == 201
+        function = functions._functions["f"]
+        assert function["config"].keys() > {"FunctionArn", "CodeSha256", "Handler", "MemorySize", "Runtime", "Timeout"}
+        assert function["code_zip"] == zip_bytes.getvalue()
+        assert functions._execute_function(function, {})["body"] == 3
+    """,
+    "the base's poller of streams is asked through one function": """
+        functions = app._get_module("lambda_svc")
+        assert "processed = _poll_kinesis() or processed" in inspect.getsource(functions._poll_loop)
+        base.run_functions_with(app, lambda *call: {})
+        assert functions._poll_kinesis() is False
+    """,
     "the sender's call delivers through one function": """
         firehose = app._get_module("firehose")
         assert firehose.ingest_from_kinesis_source("arn", [("k", b"x")]) is None
@@ -71,7 +106,12 @@ CONTRACTS: dict[str, str] = {
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_the_base_is_as_it_is_relied_on(contract: str, tmp_path: Path) -> None:
     # In a process of its own: the base reads its settings, and is patched, once per process.
-    lines = ["import inspect, json, sys", "from pathlib import Path", "import pytest", "from infra.local import base"]
+    lines = [
+        "import base64, inspect, io, json, sys, zipfile",
+        "from pathlib import Path",
+        "import pytest",
+        "from infra.local import base, persistence",
+    ]
     lines += ["app = base.load(Path(sys.argv[1]), 4999)", inspect.cleandoc(CONTRACTS[contract])]
     command = [sys.executable, "-c", "\n".join(lines), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
