@@ -180,6 +180,13 @@ def test_with_no_durations_each_reading_may_change_it(tmp_path):
     assert kinds == [STARTED, ENDED, STARTED]
 
 
+def test_durations_are_differences_of_whole_seconds_as_in_the_batch(tmp_path):
+    rules = rules_of(tmp_path, TEMPERATURE)
+    first, *later = (reading(s, temperature=80, vehicle_count=0) for s in (0, 59, 60))
+    first = first._replace(ts_us=first.ts_us + 900_000)
+    assert [(at, since) for _, _, at, since, _ in told([first, *later], rules)] == [(60, 0.9)]
+
+
 def test_rules_are_judged_apart_and_told_in_the_order_of_the_file():
     bad = {"vehicle_count": 0, "temperature": 80, "status": "fault"}
     assert told([reading(0, **bad), reading(300, **bad), reading(310)]) == [
