@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from glue_jobs.rollup import INTERVAL_S, LIMIT_VEH_H_LANE, with_stuck
+from glue_jobs.rollup import INTERVAL_S, with_stuck
 from ingestion.alerts.congestion_index import congestion_index, reading_capacity_veh
 from ingestion.alerts.episodes import Episode, episodes
 from ingestion.alerts.machine import Reading, advance, changes, new_state, open_alert, update
 from ingestion.alerts.thresholds import Thresholds
+from ingestion.contract.limits import LIMIT_VEH_H_LANE
 
 if TYPE_CHECKING:
     import pandas as pd

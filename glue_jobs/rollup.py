@@ -8,12 +8,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from glue_jobs.parsing import names_where
+from ingestion.contract.limits import LIMIT_VEH_H_LANE
 from ingestion.contract.model import load
 from ingestion.contract.spark import table_schema
 
 INTERVAL_S = 300
-# PORTAL data guide: 17 vehicles in 20 seconds on one lane.
-LIMIT_VEH_H_LANE = 3060
 _FRACTION = 2.0**50
 _LARGEST = 1e12
 

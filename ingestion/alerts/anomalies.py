@@ -118,7 +118,7 @@ class Rules:
 
     rules: tuple[Rule, ...]
     limits: tuple[_Limit, ...]
-    flagged: tuple[Rule, ...]
+    flags: frozenset[str]
     stuck: Rule | None
 
     def get(self, name: str) -> Rule | None:
@@ -226,7 +226,7 @@ def _by_subject(rules: Sequence[Rule]) -> Rules:
     return Rules(
         rules=tuple(rules),
         limits=tuple(limits),
-        flagged=tuple(rule for rule in rules if rule.flag is not None),
+        flags=frozenset(rule.flag for rule in rules if rule.flag is not None),
         stuck=next((rule for rule in rules if rule.repeated_readings is not None), None),
     )
 
@@ -242,8 +242,8 @@ def violations(reading: Reading, rules: Rules) -> Findings:
         elif not low <= value <= high:
             milli = round(max(-_LARGEST, min(_LARGEST, value)) * _MILLI)
             broken += tuple((rule.name, milli) for rule in of_measure if not rule.below <= value <= rule.above)
-    if reading.flags:
-        broken += tuple((rule.name, None) for rule in rules.flagged if rule.flag in reading.flags)
+    if reading.flags and not rules.flags.isdisjoint(reading.flags):
+        broken += tuple((rule.name, None) for rule in rules.rules if rule.flag in reading.flags)
     return lacks, broken
 
 

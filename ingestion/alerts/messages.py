@@ -28,7 +28,6 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_SEGMENT_IDS = ("segment_id", "corridor_id")
 _SEGMENT_NUMBERS = ("position_km", "length_km", "free_flow_kmh")
 
 Detail = dict[str, Any]

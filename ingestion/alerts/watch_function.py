@@ -1,0 +1,80 @@
+"""Lambda function on a schedule of a minute: lets time pass on the second stream, and watches over silent feeds.
+
+A tick every ten seconds goes to each shard, so that the last reading before a silence is not waited on for ever
+(`tracker`). A zone is silent when the newest of its items tells of no arrival for `silence_after_s`; that item may be
+a 5-minute summary old, so a feed is called silent between 5 minutes before that time and that time.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ingestion.alerts import items, metrics, segment_stream, store
+from ingestion.alerts.function_clients import kinesis, reference, state_table
+from ingestion.alerts.function_settings import settings
+from ingestion.alerts.put_records import put_records
+
+TICK_EVERY_S = 10
+TICKS = 6
+SILENT, HEARD = "FeedSilenceStarted", "FeedSilenceEnded"
+_SECOND_US = 1_000_000
+
+
+def handler(_event: Mapping[str, Any], _context: object) -> None:
+    """Look at all zones once, then tick for the rest of the minute. Raises botocore's errors."""
+    table = state_table()
+    zones = sorted({segment.zone_id for segment in reference().segments.values() if segment.zone_id})
+    now_us = time.time_ns() // 1000
+    for zone_id in zones:
+        watch_zone(table, zone_id, now_us, settings().silence_after_s)
+    in_alert = Counter(item["in_alert"] for item in store.open_alerts(table))
+    for zone_id in {*zones, *in_alert}:
+        metrics.emit_zone(zone_id, {"ActiveAlerts": [in_alert[zone_id]]})
+    for _ in range(TICKS):
+        tick(kinesis(), settings().segment_stream)
+        time.sleep(TICK_EVERY_S)
+
+
+def tick(client: Any, stream: str) -> None:  # noqa: ANN401
+    """Put the time on every open shard of the stream."""
+    pages = client.get_paginator("list_shards").paginate(StreamName=stream)
+    open_shards = [
+        shard
+        for page in pages
+        for shard in page["Shards"]
+        if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+    ]
+    data = segment_stream.tick(time.time_ns() // 1000)
+    put_records(
+        client,
+        stream,
+        [
+            {"PartitionKey": "tick", "ExplicitHashKey": shard["HashKeyRange"]["StartingHashKey"], "Data": data}
+            for shard in open_shards
+        ],
+    )
+
+
+def watch_zone(table: store.Table, zone_id: str, now_us: int, silence_after_s: int) -> None:
+    """Add a change where the zone's feed has fallen silent, or is heard again, since it was looked at last.
+
+    A zone that never reported is not silent: it has not begun.
+    """
+    newest = store.newest_of_zone(table, zone_id)
+    if newest is None:
+        return
+    arrived_us = newest["last_arrived_us"]
+    key = items.ZONE_PREFIX + zone_id
+    current = store.current(table, key)
+    silent_since_us = current.get("silent_since_us") if current else None
+    is_silent = now_us - arrived_us > silence_after_s * _SECOND_US
+    if is_silent and silent_since_us is None:
+        change = items.change_item(key, zone_id, SILENT, arrived_us, arrived_us)
+        store.put_once(table, change)
+        store.put_current(table, {"segment_id": key, "ts": items.CURRENT, "silent_since_us": arrived_us})
+    elif silent_since_us is not None and arrived_us > silent_since_us and not is_silent:
+        change = items.change_item(key, zone_id, HEARD, arrived_us, silent_since_us)
+        # One end per silence, also where this is killed before it has noted that it told it.
+        store.put_once(table, change | {"ts": f"{items.iso(silent_since_us)}#{HEARD}"})
+        store.put_current(table, {"segment_id": key, "ts": items.CURRENT})
