@@ -12,6 +12,7 @@ import pandas as pd
 from infra import console
 from infra.athena import ask
 from infra.errors import FailedError
+from infra.reference_snapshot import publish_reference
 from infra.runners import record
 from infra.runners.events import RunReport
 from infra.settings import settings
@@ -132,7 +133,10 @@ def load_city(folder: Path) -> tuple[simulator.City, LoadReport]:
     registry = folder / "demo-registry.csv"
     registry.write_text(simulator.registry_csv(city), encoding="utf-8", newline="")
     rows, _ = read_registry(registry)
-    return city, load_registry(rows, open_catalog())
+    catalog = open_catalog()
+    report = load_registry(rows, catalog)
+    publish_reference(catalog, settings())
+    return city, report
 
 
 def send_history(city: simulator.City, plan: Plan, on_progress: Progress) -> Sent:

@@ -90,7 +90,7 @@ STEPS = (
         name="publish",
         kind="python",
         target="infra.runners.python_steps:publish",
-        description="the hours of this run stop being pending",
+        description="the alerts get the speeds and the usual figures of now; the hours of this run stop being pending",
         how_to_go_on="Everything is computed and checked: run again to finish.",
         retries=2,
     ),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from rich.markup import escape
 
 from infra import console
+from infra.reference_snapshot import publish_reference
+from infra.settings import settings
 from ingestion import formats
 from ingestion.errors import UnusableFileError
 from ingestion.iceberg_catalog import open_catalog
@@ -40,7 +42,9 @@ def read(input_format: str, file: str) -> Usable:
 
 def load(usable: Usable) -> None:
     """Load the rows at this process's home and say what they changed."""
-    report = load_registry(usable.rows, open_catalog())
+    catalog = open_catalog()
+    report = load_registry(usable.rows, catalog)
+    publish_reference(catalog, settings())
     console.out.print(
         f"{len(usable.rows):,} rows usable, {usable.refused:,} refused; sensors: {report.sensors_new:,} new, "
         f"{report.sensors_changed:,} changed, {report.sensors_unchanged:,} unchanged; "

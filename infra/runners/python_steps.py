@@ -8,6 +8,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
+from infra import reference_snapshot
 from infra.runners import pending
 from infra.runners.pending import PendingHours
 from infra.settings import CitySettings
@@ -39,5 +40,10 @@ def expectations(context: RunContext) -> Mapping[str, Any]:
 
 
 def publish(context: RunContext) -> Mapping[str, Any]:
-    """Remove the pending hours that this run has dealt with; those that were added meanwhile stay."""
+    """Publish what the alerts judge by, and remove the pending hours that this run has dealt with.
+
+    Hours that were added meanwhile stay.
+    """
+    reference_snapshot.publish_reference(context.catalog, context.city)
+    reference_snapshot.publish_usual(context.city)
     return {"rows": pending.remove(context.catalog, context.consumed)}
