@@ -35,6 +35,8 @@ registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segme
 app.add_typer(registry_app, name="registry")
 alerts_app = typer.Typer(no_args_is_help=True, help="Congestion alerts.")
 app.add_typer(alerts_app, name="alerts")
+devices_app = typer.Typer(no_args_is_help=True, help="Devices that send over MQTT, and their certificates.")
+app.add_typer(devices_app, name="devices")
 
 
 class Home(StrEnum):
@@ -64,6 +66,13 @@ class Output(StrEnum):
 
     table = "table"
     csv = "csv"
+    json = "json"
+
+
+class TableOrJson(StrEnum):
+    """How a list is shown."""
+
+    table = "table"
     json = "json"
 
 
@@ -282,6 +291,58 @@ def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
     alerts.backtest(*bounds, thresholds)
 
 
+@devices_app.command("provision")
+def devices_provision(
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="the sensor's ID: letters, digits, ':', '_' and '-'")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where ca.pem, cert.pem and key.pem are written")],
+    interval: Annotated[int, typer.Option(min=1, max=86400, help="seconds between its readings, for its shadow")] = 20,
+    home: HomeOption = Home.local,
+) -> None:
+    """Make a certificate for a device; its private key is made here and goes nowhere else.
+
+    Example: [bold]trafficlake devices provision sensor-17 --out certs/sensor-17[/bold]
+    """
+    check_home(home)
+    from infra import devices  # noqa: PLC0415
+
+    devices.check_device_id(device_id)
+    enter(home)
+    # Written by the local endpoint when it starts; on AWS they are public.
+    local_authority = process.state_dir() / "mqtt" / "ca.pem"
+    authorities = devices.amazon_roots() if home is Home.aws else local_authority.read_text()
+    devices.provision(device_id, out, interval, authorities, settings())
+    console.raw(devices.next_step(device_id, out, *devices.mqtt_address()))
+
+
+@devices_app.command("list")
+def devices_list(
+    output: Annotated[TableOrJson, typer.Option(help="how to show them")] = TableOrJson.table,
+    home: HomeOption = Home.local,
+) -> None:
+    """Show devices with the status of their newest certificate and when they last connected or left."""
+    enter(home, quiet=output is not TableOrJson.table)
+    from infra import devices  # noqa: PLC0415
+
+    rows = devices.list_devices(settings())
+    if output is TableOrJson.json:
+        console.raw(devices.as_json(rows))
+    else:
+        console.out.print(console.table("", devices.COLUMNS, map(devices.as_cells, rows)))
+
+
+@devices_app.command("revoke")
+def devices_revoke(
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="the device whose certificates end")],
+    home: HomeOption = Home.local,
+) -> None:
+    """Revoke a device's certificates: it is disconnected within seconds and cannot connect again."""
+    enter(home)
+    from infra import devices  # noqa: PLC0415
+
+    active = devices.revoke(device_id)
+    console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")
+
+
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="one statement of Athena SQL")],
@@ -321,6 +382,10 @@ def env(home: HomeOption = Home.local) -> None:
         console.raw(f"unset {' '.join(elsewhere)}")
     for name, value in local_environment(os.environ["AWS_ENDPOINT_URL"]).items():
         console.raw(f"export {name}={shlex.quote(value)}")
+    from infra.devices import mqtt_address  # noqa: PLC0415
+
+    host, port = mqtt_address()
+    console.raw(f"export TRAFFICLAKE_MQTT_HOST={host}\nexport TRAFFICLAKE_MQTT_PORT={port}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra import settings as names
+from infra.home_iot import create_device_resources
 from infra.settings import CitySettings, settings
 from ingestion.contract import glue as contract_tables
 
@@ -96,6 +97,7 @@ def create_resources(city: CitySettings | None = None) -> None:
     _create_catalog(city)
     _create_delivery_stream(city)
     _create_workgroup(city)
+    create_device_resources(city)
 
 
 def _unless_exists(create: Callable[..., Any], **arguments: Any) -> bool:  # noqa: ANN401 — the API's own arguments

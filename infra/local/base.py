@@ -130,6 +130,15 @@ def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]]) 
     functions._poll_kinesis = lambda: False
 
 
+def mqtt_certificates(app: ModuleType) -> tuple[str, str, str]:
+    """Return PEM of the base's authority, which signs devices' certificates, and of a server certificate with its key.
+
+    They are part of the state of IoT; the first call makes them.
+    """
+    iot = app._get_module("iot")
+    return (iot.get_ca_cert_pem(), *iot._mtls_ensure_server_cert())
+
+
 def glue_state(app: ModuleType) -> dict[str, Any]:
     """Return the live stores of the base's catalog: its own `get_state` copies them deeply, two thirds of a save."""
     return app._get_module("glue")._ALL_STATE
@@ -141,19 +150,28 @@ def saver(app: ModuleType, service: str, state: Callable[[], dict[str, Any]] | N
     `state` returns what to write, by default the base's own copy. The base reads the file when it starts. A process
     that is killed loses nothing; a machine that loses its power may.
     """
-    persistence = import_module("ministack.core.persistence")
     config = app.SERVICE_REGISTRY[service]
-    key = config.get("state_key", config["module"])
-    path = Path(persistence.STATE_DIR) / f"{key}.json"
     lock = threading.Lock()
 
     def save() -> None:
         with lock:
             # Imported by its first call only: all services together take seconds.
             payload = state() if state else app._get_module(config["module"]).get_state()
-            whole = {"__ministack_format__": persistence._state_format_version(key), "payload": payload}
-            part = path.with_suffix(".part")
-            part.write_bytes(orjson.dumps(whole, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
-            part.replace(path)
+            write_state(config.get("state_key", config["module"]), payload)
 
     return save
+
+
+def write_state(name: str, payload: dict[str, Any]) -> None:
+    """Write a file of state, whole or not at all, as the base writes and reads it."""
+    persistence = import_module("ministack.core.persistence")
+    path = Path(persistence.STATE_DIR) / f"{name}.json"
+    whole = {"__ministack_format__": persistence._state_format_version(name), "payload": payload}
+    part = path.with_suffix(".part")
+    part.write_bytes(orjson.dumps(whole, default=persistence._json_default, option=orjson.OPT_NON_STR_KEYS))
+    part.replace(path)
+
+
+def read_state(name: str) -> dict[str, Any] | None:
+    """Return what a file of state holds; None when there is no such file."""
+    return import_module("ministack.core.persistence").load_state(name)

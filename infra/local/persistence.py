@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 from infra.local import base
 from infra.local.base import Handler, Response
 
-# Glue and Kinesis are not among them: their handlers save in their own order.
-DURABLE = ("athena", "dynamodb", "events", "firehose", "iam", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm")
+# DynamoDB, Glue and Kinesis are not among them: their handlers save in their own order.
+DURABLE = ("athena", "events", "firehose", "iam", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm")
 READS = re.compile(r"^(Get|BatchGet|List|Describe|Search|Query|Scan|Head|Simulate|SubscribeToShard)")
 # Data, not definitions: writing the whole state for each of these would cost more than the call.
 PASSING_DATA = frozenset(
@@ -37,7 +37,7 @@ PASSING_DATA = frozenset(
     }
 )
 # Named by path and method only, not by an action.
-REST = ("lambda",)
+REST = ("iot", "iot-data", "lambda")
 
 
 def action(headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]) -> str:
@@ -58,7 +58,8 @@ def changes(service: str, method: str, path: str, name: str) -> bool:
         # Objects are on disk already; what the base keeps in memory belongs to buckets.
         return method in ("PUT", "DELETE", "POST") and "/" not in path.strip("/")
     if service in REST:
-        return method in ("PUT", "DELETE", "POST", "PATCH") and not path.endswith("/invocations")
+        passing = path.endswith("/invocations") or path.startswith("/topics/")
+        return method in ("PUT", "DELETE", "POST", "PATCH") and not passing
     return bool(name) and not READS.match(name) and name not in PASSING_DATA
 
 
@@ -83,6 +84,10 @@ def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
     """Wrap the handlers whose state lives in memory, so that each answers after its state is saved."""
     for service in DURABLE:
         handlers[service] = _saving(handlers[service], service, base.saver(app, service))
+    # Shadows are part of the state of IoT.
+    save_iot = base.saver(app, "iot")
+    for service in ("iot", "iot-data"):
+        handlers[service] = _saving(handlers[service], service, save_iot)
 
 
 def _saving(handler: Handler, service: str, save: Callable[[], None]) -> Handler:

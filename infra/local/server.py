@@ -24,7 +24,19 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, event_source_mappings, event_sources, firehose, functions, glue, kinesis, persistence
+from infra.local import (
+    base,
+    dynamodb,
+    dynamodb_base,
+    event_source_mappings,
+    event_sources,
+    firehose,
+    functions,
+    glue,
+    kinesis,
+    persistence,
+)
+from infra.local.mqtt import service as mqtt
 
 SERVICE_KEY = "trafficlake-service"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -95,6 +107,8 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
     restore = _plug_in(app, state_dir, sources)
     close_functions = _plug_in_functions(app, state_dir, url)
+    devices = mqtt.listen(state_dir)
+    base.handlers(app)["iot"] = mqtt.handler(base.handlers(app)["iot"], devices)
     close_athena = _plug_in_athena(base.handlers(app), state_dir, url) if with_athena else None
 
     activity = Activity()
@@ -118,6 +132,10 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     thread.start()
     _wait_until_ready(url, thread, started_within_s)
 
+    certificates = mqtt.Certificates(*base.mqtt_certificates(app))
+    base.saver(app, "iot")()
+    stop_broker = mqtt.start(state_dir, devices, certificates)
+
     stop_workers = threading.Event()
     workers = [
         threading.Thread(target=firehose.run, args=(stop_workers, url), name="firehose", daemon=True),
@@ -129,6 +147,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         worker.start()
 
     def stop() -> None:
+        stop_broker()
         # Workers end first: what delivery still holds is written through the server.
         stop_workers.set()
         for worker in workers:
@@ -160,10 +179,36 @@ def _plug_in(app: ModuleType, state_dir: Path, sources: event_source_mappings.So
     )
     handlers["lambda"] = event_source_mappings.handler(handlers["lambda"], sources)
 
+    restore_tables = _plug_in_tables(app, state_dir, sources)
+
     def restore() -> None:
         if kinesis.restore(base.kinesis_streams(app), journal):
             save_streams()
         journal.write_bytes(b"")
+        restore_tables()
+
+    return restore
+
+
+def _plug_in_tables(app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources) -> Callable[[], None]:
+    """Make items and stream records durable; return what is to be done when the base has read its state."""
+
+    def announce(table_arn: str) -> None:
+        sources.bells.ring(dynamodb_base.stream_of(app, table_arn) or table_arn)
+
+    journal = dynamodb.Journal(state_dir / "services" / "dynamodb-changes.jsonl", announce)
+    save = dynamodb_base.saver(app)
+    handlers = base.handlers(app)
+    handlers["dynamodb"] = dynamodb.handler(handlers["dynamodb"], journal, save)
+
+    def restore() -> None:
+        dynamodb_base.restore_streams(app)
+        if changes := journal.changes():
+            for change in changes:
+                dynamodb_base.apply(app, change)
+            save()
+            journal.clear()
+        dynamodb_base.patch(app, journal.note)
 
     return restore
 
