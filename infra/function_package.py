@@ -31,6 +31,7 @@ print(json.dumps({name: module.__file__ for name, module in sys.modules.items() 
 """
 
 
+@cache
 def build() -> bytes:
     """Return the package; equal files give equal bytes. Raises CalledProcessError if a function cannot be imported."""
     files = _files()

@@ -1,10 +1,12 @@
 """Names of resources, prefixes, buffering and city settings, once: the CDK app and the local home read them here."""
 
 from functools import cache
+from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ingestion.alerts.thresholds import Thresholds
 from ingestion.contract.landing import PREFIXES
 
 DATABASES = ("default", "raw", "reference", "curated", "marts")
@@ -14,6 +16,18 @@ HOUR_PREFIX = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 READINGS_PREFIX = PREFIXES["readings"]
 ERRORS_PREFIX = "errors/"
 BACKUP_PREFIX = "backup/"
+
+
+class AlertRoute(BaseModel):
+    """Which alerts go to whom: those of the zones and levels that are given, by default of all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,19}$", description="part of the names of rule and topic")
+    zones: tuple[str, ...] = Field((), description="zone ids; none for all")
+    levels: tuple[Literal["WARNING", "CRITICAL"], ...] = Field((), description="none for all, silence and devices too")
+    emails: tuple[str, ...] = Field((), description="addresses that are asked to confirm their subscription")
+    webhook_url: str | None = Field(None, description="address that the events are posted to")
 
 
 class CitySettings(BaseSettings):
@@ -27,6 +41,14 @@ class CitySettings(BaseSettings):
     city_country: str = Field("US", description="ISO 3166 country of the holiday calendar")
     city_subdivision: str = Field("CA", description="state or province of the holiday calendar")
     landing_since: str = Field("2000-01-01", description="first arrival date that partition projection offers")
+    alert_warning: float = Field(80, description="mean congestion index above which a segment is in WARNING")
+    alert_critical: float = Field(90, description="mean congestion index above which it is CRITICAL")
+    alert_clear: float = Field(70, description="mean congestion index below which it is cleared after ten minutes")
+    alert_silence_s: int = Field(900, ge=600, description="seconds without a reading after which a zone is silent")
+    alert_routes: tuple[AlertRoute, ...] = Field(
+        (AlertRoute(name="all"),), description="who gets which alerts, as JSON"
+    )
+    dashboard_url: str = Field("", description="page that messages link to; empty for none")
 
     @property
     def prefix(self) -> str:
@@ -67,6 +89,31 @@ class CitySettings(BaseSettings):
     def docs_bucket(self) -> str:
         """Data docs of the expectations."""
         return f"{self.prefix}-docs"
+
+    @property
+    def segment_stream(self) -> str:
+        """Kinesis stream of judged readings, by segment."""
+        return f"{self.prefix}-segment-readings"
+
+    @property
+    def state_table(self) -> str:
+        """DynamoDB table of the alerts: changes, 5-minute summaries and the current state of segments."""
+        return f"{self.prefix}-sensor-state"
+
+    @property
+    def alert_bus(self) -> str:
+        """EventBridge bus that alerts are put on."""
+        return f"{self.prefix}-alerts"
+
+    @property
+    def webhook_secret(self) -> str:
+        """Secrets Manager secret that webhooks get as their API key."""
+        return f"{self.prefix}-alert-webhook"
+
+    @property
+    def alert_thresholds(self) -> Thresholds:
+        """When a segment is congested. Raises ValueError for levels that cannot work together."""
+        return Thresholds(warning=self.alert_warning, critical=self.alert_critical, clear=self.alert_clear)
 
     @property
     def buffering_interval_s(self) -> int:

@@ -14,6 +14,7 @@ from ingestion.alerts import anomalies, machine
 from ingestion.alerts.congestion_index import SPAN
 
 VERSION = "1"
+SOURCE = "trafficlake.alerts"
 SILENCE_STARTED = "FeedSilenceStarted"
 SILENCE_ENDED = "FeedSilenceEnded"
 # Index points above the usual of the hour, up to which an index is called usual: 16 % of the free-flow speed.

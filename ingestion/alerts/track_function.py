@@ -5,9 +5,8 @@ is written, so a batch that fails or is delivered again starts from what it star
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -18,6 +17,7 @@ from ingestion.alerts.function_settings import settings
 from ingestion.alerts.items import NO_ZONE
 from ingestion.alerts.kinesis_event import records_of, shard_of
 from ingestion.alerts.machine import Summary
+from ingestion.alerts.parts import in_parts
 from ingestion.alerts.replay import LogRecord, missed
 from ingestion.alerts.segment_stream import Record
 from ingestion.alerts.tracker import Folded, Tracked, fold
@@ -34,32 +34,26 @@ class Shard:
 _SHARDS: dict[str, Shard] = {}
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Take a batch; a record that is none of ours is named as failed, so that it ends in the on-failure queue.
-
-    Raises botocore's errors when something cannot be read or written: the batch is repeated then.
-    """
-    shard_id, records = shard_of(event), records_of(event)
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list]:
+    """Take a batch. Raises botocore's errors when something cannot be read or written: the batch is repeated then."""
+    shard_id = shard_of(event)
     shard = _SHARDS.setdefault(shard_id, Shard())
+    answer = in_parts(records_of(event), lambda records: _take(shard_id, shard, records))
+    if shard.taken:
+        metrics.emit({"ProcessingLag": time.time() - shard.taken.arrived_us / 1_000_000}, MetricUnit.Seconds)
+    return answer
+
+
+def _take(shard_id: str, shard: Shard, records: Sequence[LogRecord]) -> None:
+    """Write what records give, those first that this process has missed, and only then remember them."""
     new = [record for record in records if shard.taken is None or record.position > shard.taken.position]
     if not new:
-        return {"batchItemFailures": []}
-    log = missed(kinesis(), settings().segment_stream, shard_id, shard.taken, new[0])
-    # Of the records that were missed, one that cannot be read has been named as failed when it came in a batch.
-    before = [(each, record) for each in log if (record := _read(each)) is not None]
-    usable = list(takewhile(lambda pair: pair[1] is not None, ((each, _read(each)) for each in new)))
-    _take(shard, [*before, *usable])
-    metrics.emit({"ProcessingLag": time.time() - new[-1].arrived_us / 1_000_000}, MetricUnit.Seconds)
-    return {"batchItemFailures": [{"itemIdentifier": each.sequence} for each in new[len(usable) :][:1]]}
-
-
-def _take(shard: Shard, records: list[tuple[LogRecord, Record]]) -> None:
-    """Write what records give, and only then remember them."""
-    if not records:
         return
+    log = [*missed(kinesis(), settings().segment_stream, shard_id, shard.taken, new[0]), *new]
+    readable = [record for each in log if (record := _read(each)) is not None]
     table = state_table()
     folded = fold(
-        (record for _, record in records),
+        readable,
         shard.segments,
         lambda segment_ids: store.load(table, segment_ids),
         settings().thresholds,
@@ -69,8 +63,8 @@ def _take(shard: Shard, records: list[tuple[LogRecord, Record]]) -> None:
     zones = {name: segments[name].zone_id for name in folded.told if name in segments}
     written = store.write(table, folded, zones)
     shard.segments.update(folded.states)
-    shard.taken = records[-1][0]
-    metrics.emit({"ItemsWritten": written})
+    shard.taken = new[-1]
+    metrics.emit({"ItemsWritten": written, "UnreadableRecords": len(log) - len(readable)})
     metrics.emit_summaries(_summaries(folded, zones))
 
 

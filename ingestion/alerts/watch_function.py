@@ -13,11 +13,11 @@ from typing import Any
 from ingestion.alerts import items, metrics, segment_stream, store
 from ingestion.alerts.function_clients import kinesis, reference, state_table
 from ingestion.alerts.function_settings import settings
+from ingestion.alerts.messages import SILENCE_ENDED, SILENCE_STARTED
 from ingestion.alerts.put_records import put_records
 
 TICK_EVERY_S = 10
 TICKS = 6
-SILENT, HEARD = "FeedSilenceStarted", "FeedSilenceEnded"
 _SECOND_US = 1_000_000
 
 
@@ -31,9 +31,10 @@ def handler(_event: Mapping[str, Any], _context: object) -> None:
     in_alert = Counter(item["in_alert"] for item in store.open_alerts(table))
     for zone_id in {*zones, *in_alert}:
         metrics.emit_zone(zone_id, {"ActiveAlerts": [in_alert[zone_id]]})
-    for _ in range(TICKS):
+    for number in range(TICKS):
+        if number:
+            time.sleep(TICK_EVERY_S)
         tick(kinesis(), settings().segment_stream)
-        time.sleep(TICK_EVERY_S)
 
 
 def tick(client: Any, stream: str) -> None:  # noqa: ANN401
@@ -70,11 +71,11 @@ def watch_zone(table: store.Table, zone_id: str, now_us: int, silence_after_s: i
     silent_since_us = current.get("silent_since_us") if current else None
     is_silent = now_us - arrived_us > silence_after_s * _SECOND_US
     if is_silent and silent_since_us is None:
-        change = items.change_item(key, zone_id, SILENT, arrived_us, arrived_us)
+        change = items.change_item(key, zone_id, SILENCE_STARTED, arrived_us, arrived_us)
         store.put_once(table, change)
         store.put_current(table, {"segment_id": key, "ts": items.CURRENT, "silent_since_us": arrived_us})
     elif silent_since_us is not None and arrived_us > silent_since_us and not is_silent:
-        change = items.change_item(key, zone_id, HEARD, arrived_us, silent_since_us)
+        change = items.change_item(key, zone_id, SILENCE_ENDED, arrived_us, silent_since_us)
         # One end per silence, also where this is killed before it has noted that it told it.
-        store.put_once(table, change | {"ts": f"{items.iso(silent_since_us)}#{HEARD}"})
+        store.put_once(table, change | {"ts": f"{items.iso(silent_since_us)}#{SILENCE_ENDED}"})
         store.put_current(table, {"segment_id": key, "ts": items.CURRENT})
