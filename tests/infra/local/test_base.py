@@ -17,7 +17,7 @@ CONTRACTS: dict[str, str] = {
         assert 'SERVICE_HANDLERS.get(service)' in inspect.getsource(app._dispatch_service_request)
     """,
     "a service's module is found by the registry, and says its state": """
-        for service in (*persistence.DURABLE, "kinesis", "glue"):
+        for service in (*persistence.DURABLE, "dynamodb", "kinesis", "glue"):
             module = app._get_module(app.SERVICE_REGISTRY[service]["module"])
             assert callable(module.get_state), service
             assert callable(module.load_persisted_state), service
@@ -71,6 +71,36 @@ CONTRACTS: dict[str, str] = {
         assert kept[:2] == records[1:3] and len(kept) == 3
         assert base.kinesis_records(app, "arn:of:none") == {}
     """,
+    "each change of an item and each stream record goes through one function": """
+        module = app._get_module("dynamodb")
+        assert set(dynamodb_base.state(app)) == set(module.get_state())
+        writers = (module._put_item, module._update_item, module._delete_item, module._batch_write_item)
+        for writer in (*writers, module._transact_write_items):
+            source = inspect.getsource(writer)
+            assert '["items"][' not in source.replace('["items"].get', ""), writer
+        notes = []
+        dynamodb_base.patch(app, notes.append)
+        key = [{"AttributeName": "id", "KeyType": "HASH"}]
+        attributes = [{"AttributeName": "id", "AttributeType": "S"}]
+        stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+        table = {"TableName": "tab", "KeySchema": key, "AttributeDefinitions": attributes}
+        module._create_table(table | {"BillingMode": "PAY_PER_REQUEST", "StreamSpecification": stream})
+        item = {"id": {"S": "a"}}
+        module._put_item({"TableName": "tab", "Item": item})
+        module._delete_item({"TableName": "tab", "Key": item})
+        arn = module._tables["tab"]["TableArn"]
+        assert [note[0] for note in notes] == ["put", "stream", "delete", "stream"]
+        assert {note[1] for note in notes} == {arn} and notes[0][2] == notes[2][2] == item
+        records = dynamodb_base.stream_records(app, dynamodb_base.stream_of(app, arn))
+        assert records == [notes[1][2], notes[3][2]]
+        dynamodb_base.saver(app)()
+        module._stream_records.clear()
+        dynamodb_base.restore_streams(app)
+        for note in notes[:2]:
+            dynamodb_base.apply(app, note)
+        assert dynamodb_base.stream_records(app, dynamodb_base.stream_of(app, arn)) == records
+        assert module._tables["tab"]["items"] == {"a": {"__no_sort__": item}}
+    """,
     "functions from a zip run through one function": """
         functions = app._get_module("lambda_svc")
         assert base.function_runner(app) is functions._execute_function_warm
@@ -110,7 +140,7 @@ def test_the_base_is_as_it_is_relied_on(contract: str, tmp_path: Path) -> None:
         "import base64, inspect, io, json, sys, zipfile",
         "from pathlib import Path",
         "import pytest",
-        "from infra.local import base, persistence",
+        "from infra.local import base, dynamodb_base, persistence",
     ]
     lines += ["app = base.load(Path(sys.argv[1]), 4999)", inspect.cleandoc(CONTRACTS[contract])]
     command = [sys.executable, "-c", "\n".join(lines), str(tmp_path)]
