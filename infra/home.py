@@ -3,16 +3,15 @@
 On AWS the CDK app makes the same resources, from the same settings and the same contract.
 """
 
-import json
 import os
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import ClientError
 
 from infra import settings as names
+from infra.existing import role_arn, unless_exists, waited_stream
+from infra.home_alerts import create_alert_resources
 from infra.home_iot import create_device_resources
 from infra.settings import CitySettings, settings
 from ingestion.contract import glue as contract_tables
@@ -92,45 +91,22 @@ def create_resources(city: CitySettings | None = None) -> None:
     """Create what is missing of the home's resources and bring landing tables to the contract; safe to repeat."""
     city = city or settings()
     for bucket in (city.raw_bucket, city.lake_bucket, city.results_bucket, city.docs_bucket):
-        _unless_exists(boto3.client("s3").create_bucket, Bucket=bucket)
-    _create_stream(city)
+        unless_exists(boto3.client("s3").create_bucket, Bucket=bucket)
+    waited_stream(city.stream)
     _create_catalog(city)
     _create_delivery_stream(city)
     _create_workgroup(city)
     create_device_resources(city)
-
-
-def _unless_exists(create: Callable[..., Any], **arguments: Any) -> bool:  # noqa: ANN401 — the API's own arguments
-    """Call a create function; return False where its resource exists already."""
-    try:
-        create(**arguments)
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        exists = code in (
-            "AlreadyExistsException",
-            "BucketAlreadyOwnedByYou",
-            "EntityAlreadyExists",
-            "ResourceInUseException",
-        )
-        if not exists and "already" not in message:
-            raise
-        return False
-    return True
-
-
-def _create_stream(city: CitySettings) -> None:
-    kinesis = boto3.client("kinesis")
-    if _unless_exists(kinesis.create_stream, StreamName=city.stream, ShardCount=1):
-        kinesis.get_waiter("stream_exists").wait(StreamName=city.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    create_alert_resources(city)
 
 
 def _create_catalog(city: CitySettings) -> None:
     glue = boto3.client("glue")
     for name in names.DATABASES:
         location = f"s3://{city.lake_bucket}/{name}/"
-        _unless_exists(glue.create_database, DatabaseInput={"Name": name, "LocationUri": location})
+        unless_exists(glue.create_database, DatabaseInput={"Name": name, "LocationUri": location})
     for table in contract_tables.raw_table_inputs(city.raw_bucket, city.landing_since):
-        if not _unless_exists(glue.create_table, DatabaseName="raw", TableInput=table):
+        if not unless_exists(glue.create_table, DatabaseName="raw", TableInput=table):
             existing = glue.get_table(DatabaseName="raw", Name=table["Name"])["Table"]
             if any(existing.get(key) != value for key, value in table.items()):
                 glue.update_table(DatabaseName="raw", TableInput=table)
@@ -140,16 +116,7 @@ def _create_delivery_stream(city: CitySettings) -> None:
     firehose = boto3.client("firehose")
     if city.delivery_stream in firehose.list_delivery_streams(Limit=10000)["DeliveryStreamNames"]:
         return
-    iam = boto3.client("iam")
-    role_name = f"{city.prefix}-firehose"
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "firehose.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-    _unless_exists(iam.create_role, RoleName=role_name, AssumeRolePolicyDocument=json.dumps(trust))
-    role = iam.get_role(RoleName=role_name)["Role"]["Arn"]
+    role = role_arn(f"{city.prefix}-firehose", "firehose.amazonaws.com")
     stream = boto3.client("kinesis").describe_stream_summary(StreamName=city.stream)["StreamDescriptionSummary"]
     firehose.create_delivery_stream(
         DeliveryStreamName=city.delivery_stream,
@@ -194,7 +161,7 @@ def delivery_to_s3(city: CitySettings, role_arn: str) -> dict[str, Any]:
 
 
 def _create_workgroup(city: CitySettings) -> None:
-    _unless_exists(
+    unless_exists(
         boto3.client("athena").create_work_group,
         Name=city.workgroup,
         Description="Queries of the pipeline",
