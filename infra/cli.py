@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from dataclasses import astuple
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
@@ -289,6 +290,33 @@ def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
     from infra import alerts  # noqa: PLC0415
 
     alerts.backtest(*bounds, thresholds)
+
+
+@alerts_app.command("list")
+def alerts_list(
+    output: Annotated[TableOrJson, typer.Option(help="how to show the alerts")] = TableOrJson.table,
+    home: HomeOption = Home.local,
+) -> None:
+    """Show the segments that are in alert now, the worst first, with the mean congestion index of ten minutes."""
+    enter(home, quiet=output is TableOrJson.json)
+    from infra import current_alerts  # noqa: PLC0415
+
+    alerts = current_alerts.current_alerts()
+    if output is TableOrJson.json:
+        console.raw(current_alerts.as_json(alerts))
+    elif alerts:
+        console.out.print(console.table("", current_alerts.COLUMNS, map(astuple, alerts)))
+    else:
+        console.out.print("no segment is in alert")
+
+
+@alerts_app.command("watch")
+def alerts_watch(home: HomeOption = Home.local) -> None:
+    """Show each change of the alerts as it happens, until Ctrl-C."""
+    enter(home)
+    from infra import current_alerts  # noqa: PLC0415
+
+    current_alerts.watch()
 
 
 @devices_app.command("provision")
