@@ -21,7 +21,7 @@ VERSION = "1.5.33"
 # Only these answer: others would start listeners of their own (SFTP, databases, Kubernetes) on every interface.
 SERVICES = (
     "athena,cloudformation,dynamodb,dynamodbstreams,events,firehose,glue,iam,iot,iot-data,kinesis,kms,lambda,logs,"
-    "monitoring,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
+    "monitoring,pipes,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
 )
 
 Response = tuple[int, dict[str, str], bytes]
@@ -137,6 +137,12 @@ def mqtt_certificates(app: ModuleType) -> tuple[str, str, str]:
     """
     iot = app._get_module("iot")
     return (iot.get_ca_cert_pem(), *iot._mtls_ensure_server_cert())
+
+
+def matches_pattern(app: ModuleType, pattern: str, document: dict[str, Any]) -> bool:
+    """Say whether a document matches an event pattern (JSON text); what is no pattern matches nothing."""
+    events = app._get_module("eventbridge")
+    return any(events._matches_detail(document, each) for each in events._compiled_pattern(pattern) or ())
 
 
 def glue_state(app: ModuleType) -> dict[str, Any]:

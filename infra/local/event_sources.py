@@ -13,7 +13,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -26,12 +25,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local import stream_batches
 from infra.local.event_source_mappings import Sources
 from infra.local.stream_batches import Batch, Next, Record, Rules
+from infra.local.stream_polling import Place, Waiting, follow
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
 _REFRESH_S = 1.0
-_IDLE_S = 1.0
 _ENDING_S = 10.0
-_FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 30.0
 _log = logging.getLogger(__name__)
 
 Mapping = dict[str, Any]
@@ -128,29 +126,12 @@ def _adjust(
 
 def _poll(clients: Clients, sources: Sources, poller: Poller) -> None:
     mapping_id, positions = poller.mapping["UUID"], sources.positions
-    position = positions.load(mapping_id, poller.shard)
-    while not poller.stop.is_set():
-        records = _gather(partial(_after, sources, poller, position), poller)
-        todo = [Batch(tuple(records))] if records else []
-        failures = 0
-        while todo and not poller.stop.is_set():
-            batch = todo.pop(0)
-            last = batch.records[-1]["SequenceNumber"]
-            following, wait = _process(clients, poller, batch)
-            todo[:0] = following
-            # Of this batch, all is done or given up that does not come again.
-            position = _before(following, batch, position) if following else last
-            positions.save(mapping_id, poller.shard, position)
-            failures = failures + 1 if wait else 0
-            if wait:
-                poller.stop.wait(min(_FIRST_RETRY_S * 2 ** (failures - 1), _LAST_RETRY_S))
-
-
-def _before(following: list[Batch], batch: Batch, position: str) -> str:
-    again = following[0].records[0]["SequenceNumber"]
-    numbers = [record["SequenceNumber"] for record in batch.records]
-    first = numbers.index(again)
-    return numbers[first - 1] if first else position
+    follow(
+        partial(_after, sources, poller),
+        partial(_process, clients, poller),
+        Place(positions.load(mapping_id, poller.shard), partial(positions.save, mapping_id, poller.shard)),
+        Waiting(poller.rules.window_s, partial(_is_full, poller.rules), poller.bell, poller.stop),
+    )
 
 
 def _after(sources: Sources, poller: Poller, position: str) -> list[Record]:
@@ -159,23 +140,8 @@ def _after(sources: Sources, poller: Poller, position: str) -> list[Record]:
     return records[first : first + poller.rules.batch_size]
 
 
-def _gather(read: Callable[[], list[Record]], poller: Poller) -> list[Record]:
-    """Return the next batch, when it is full or its window is over; nothing when nothing came for a while."""
-    poller.bell.clear()
-    records = read()
-    if not records:
-        poller.bell.wait(_IDLE_S)
-        return []
-    closes = time.monotonic() + poller.rules.window_s
-    while _may_grow(records, poller.rules) and (left := closes - time.monotonic()) > 0 and not poller.stop.is_set():
-        poller.bell.wait(left)
-        poller.bell.clear()
-        records = read()
-    return records
-
-
-def _may_grow(records: list[Record], rules: Rules) -> bool:
-    return len(records) < rules.batch_size and sum(len(each["Data"]) for each in records) < PAYLOAD_LIMIT_BYTES
+def _is_full(rules: Rules, records: list[Record]) -> bool:
+    return len(records) >= rules.batch_size or sum(len(each["Data"]) for each in records) >= PAYLOAD_LIMIT_BYTES
 
 
 def _process(clients: Clients, poller: Poller, batch: Batch) -> tuple[list[Batch], bool]:
@@ -266,11 +232,6 @@ def _give_up(clients: Clients, poller: Poller, batch: Batch, condition: str, ans
 
 def failure_document(poller: Poller, batch: Batch, condition: str, answer: dict[str, Any] | None) -> dict[str, Any]:
     """Return what Lambda sends to an on-failure destination; records that were never sent have no responseContext."""
-
-    def moment(epoch_s: float) -> str:
-        return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    first, last = batch.records[0], batch.records[-1]
     document = {
         "requestContext": {
             "requestId": str(uuid4()),
@@ -279,16 +240,8 @@ def failure_document(poller: Poller, batch: Batch, condition: str, answer: dict[
             "approximateInvokeCount": batch.failed,
         },
         "version": "1.0",
-        "timestamp": moment(time.time()),
-        "KinesisBatchInfo": {
-            "shardId": poller.shard,
-            "startSequenceNumber": first["SequenceNumber"],
-            "endSequenceNumber": last["SequenceNumber"],
-            "approximateArrivalOfFirstRecord": moment(first["ApproximateArrivalTimestamp"]),
-            "approximateArrivalOfLastRecord": moment(last["ApproximateArrivalTimestamp"]),
-            "batchSize": len(batch.records),
-            "streamArn": poller.mapping["EventSourceArn"],
-        },
+        "timestamp": stream_batches.moment(time.time()),
+        "KinesisBatchInfo": stream_batches.batch_info(batch, poller.shard, poller.mapping["EventSourceArn"]),
     }
     if answer:
         document["responseContext"] = {

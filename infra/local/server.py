@@ -35,6 +35,8 @@ from infra.local import (
     glue,
     kinesis,
     persistence,
+    pipe_runs,
+    pipes,
 )
 from infra.local.mqtt import service as mqtt
 
@@ -107,6 +109,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
     restore = _plug_in(app, state_dir, sources)
     close_functions = _plug_in_functions(app, state_dir, url)
+    run_pipes = _plug_in_pipes(app, state_dir, sources)
     devices = mqtt.listen(state_dir)
     base.handlers(app)["iot"] = mqtt.handler(base.handlers(app)["iot"], devices)
     close_athena = _plug_in_athena(base.handlers(app), state_dir, url) if with_athena else None
@@ -142,6 +145,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         threading.Thread(
             target=event_sources.run, args=(stop_workers, url, sources), name="event sources", daemon=True
         ),
+        threading.Thread(target=run_pipes, args=(stop_workers, url), name="pipes", daemon=True),
     ]
     for worker in workers:
         worker.start()
@@ -211,6 +215,22 @@ def _plug_in_tables(app: ModuleType, state_dir: Path, sources: event_source_mapp
         dynamodb_base.patch(app, journal.note)
 
     return restore
+
+
+def _plug_in_pipes(
+    app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources
+) -> Callable[[threading.Event, str], None]:
+    """Put our pipes in the base's place; return what runs them: (stop, address of the endpoint)."""
+    records = partial(dynamodb_base.stream_records, app)
+
+    def last_of(stream_arn: str) -> str:
+        found = records(stream_arn)
+        return found[-1]["dynamodb"]["SequenceNumber"] if found else ""
+
+    defined = pipes.Pipes(state_dir / "services" / "trafficlake-pipes.json", sources.positions, last_of)
+    base.handlers(app)["pipes"] = defined.handle
+    stream = pipe_runs.Stream(records, sources.bells, partial(base.matches_pattern, app))
+    return lambda stop, url: pipe_runs.run(stop, url, defined, stream)
 
 
 def _plug_in_functions(app: ModuleType, state_dir: Path, url: str) -> Callable[[], None]:

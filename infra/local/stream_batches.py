@@ -5,6 +5,7 @@ batch records for a Kinesis Data Streams event source in Lambda".
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 # A record as the endpoint keeps it: SequenceNumber, ApproximateArrivalTimestamp (epoch s), Data (base64), PartitionKey.
@@ -112,3 +113,22 @@ def too_old(batch: Batch, rules: Rules, now: float) -> Next:
         (Batch(tuple(fresh), batch.failed),) if fresh else (),
         Batch(old, batch.failed) if old else None,
     )
+
+
+def batch_info(batch: Batch, shard: str, stream_arn: str) -> dict[str, Any]:
+    """Return what AWS tells of records that are given up, by which they can be read from the stream again."""
+    first, last = batch.records[0], batch.records[-1]
+    return {
+        "shardId": shard,
+        "startSequenceNumber": first["SequenceNumber"],
+        "endSequenceNumber": last["SequenceNumber"],
+        "approximateArrivalOfFirstRecord": moment(first["ApproximateArrivalTimestamp"]),
+        "approximateArrivalOfLastRecord": moment(last["ApproximateArrivalTimestamp"]),
+        "batchSize": len(batch.records),
+        "streamArn": stream_arn,
+    }
+
+
+def moment(epoch_s: float) -> str:
+    """Return a time as AWS writes it in these documents."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

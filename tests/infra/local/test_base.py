@@ -101,6 +101,14 @@ CONTRACTS: dict[str, str] = {
         assert dynamodb_base.stream_records(app, dynamodb_base.stream_of(app, arn)) == records
         assert module._tables["tab"]["items"] == {"a": {"__no_sort__": item}}
     """,
+    "event patterns are matched against any document": """
+        pattern = json.dumps({"kind": ["INSERT"], "new": {"word": {"S": [{"exists": True}]}, "n": [{"numeric": [">", 1]}]}})
+        document = {"kind": "INSERT", "new": {"word": {"S": "x"}, "n": 2}}
+        assert base.matches_pattern(app, pattern, document)
+        assert not base.matches_pattern(app, pattern, document | {"kind": "MODIFY"})
+        assert not base.matches_pattern(app, pattern, {"kind": "INSERT", "new": {"n": 2}})
+        assert not base.matches_pattern(app, "no pattern", document)
+    """,
     "functions from a zip run through one function": """
         functions = app._get_module("lambda_svc")
         assert base.function_runner(app) is functions._execute_function_warm
