@@ -1,23 +1,28 @@
 """A real week of Los Angeles: the episodes of its sensors are those that pandas finds in another way.
 
-The machine steps through the documents that devices would send; pandas reads the table of speeds, takes rolling means
-on a time index and finds starts and ends by searching sorted times. Each sensor is a segment; free flow is the 85th
-percentile of its speeds, the same figure for both.
+The alerts' functions, all but their clients, take the documents that devices would send; pandas reads the table of
+speeds, takes rolling means on a time index and finds starts and ends by searching sorted times. Each sensor is a
+segment; free flow is the 85th percentile of its speeds, the same figure for both.
 """
 
-import json
+import math
 import os
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ingestion.alerts.congestion_index import congestion_index
+from ingestion.alerts import anomalies
 from ingestion.alerts.episodes import episodes
-from ingestion.alerts.machine import CRITICAL, WARNING, Reading, advance, changes, new_state, open_alert, update
+from ingestion.alerts.judge import judge
+from ingestion.alerts.machine import CRITICAL, WARNING, Change, advance, changes, open_alert
+from ingestion.alerts.reference import Reference, Segment, Sensor
+from ingestion.alerts.segment_stream import packed, unpacked
 from ingestion.alerts.thresholds import Thresholds
+from ingestion.alerts.tracker import fold
 from ingestion.formats import metr_la
 
 MILE_KM = 1.609344
@@ -72,35 +77,34 @@ def by_pandas(speed_kmh, free_flow_kmh):
     return found
 
 
-def by_machine(folder, free_flow_kmh):
-    """Return the same of each sensor in `free_flow_kmh`, from the documents as they are sent."""
-    thresholds = Thresholds()
-    states = {sensor: (new_state(), []) for sensor in free_flow_kmh}
-    for document in metr_la.documents(str(folder)):
-        sent = json.loads(document)
-        sensor = sent["sensor_id"]
-        if sensor not in states:
-            continue
-        state, told = states[sensor]
-        ts_us = int(datetime.fromisoformat(sent["timestamp"]).timestamp()) * 1_000_000
-        speed_kmh = sent["avg_speed"] * MILE_KM if "avg_speed" in sent else None
-        index = congestion_index(
-            speed_kmh=speed_kmh,
-            vehicle_count=None,
-            quality_flags=[],
-            free_flow_kmh=free_flow_kmh[sensor],
-            capacity_veh=None,
-        )
-        state, outputs = update(state, Reading(sensor, ts_us, ts_us, index, None), thresholds)
-        states[sensor] = (state, told + changes(outputs))
+def by_the_functions(folder, free_flow_kmh):
+    """Return the same of each sensor in `free_flow_kmh`: its documents judged, packed and folded as on the stream."""
+    reference = Reference(
+        {sensor: Sensor(sensor, None, math.inf) for sensor in free_flow_kmh},
+        {sensor: Segment(sensor, None, None, free_flow, None, None) for sensor, free_flow in free_flow_kmh.items()},
+    )
+    states, told, rules = {}, {sensor: [] for sensor in free_flow_kmh}, anomalies.load()
+    arrived_us = int(datetime(2012, 3, 9, tzinfo=UTC).timestamp()) * 1_000_000
+    for documents in batched(metr_la.documents(str(folder)), 5000):
+        judged = judge(((document, arrived_us) for document in documents), reference, rules)
+        records = [unpacked(data) for _, data in packed(judged.readings, arrived_us)]
+        folded = fold(records, states, lambda _: {}, Thresholds(), rules)
+        states |= folded.states
+        for sensor, all_told in folded.told.items():
+            told[sensor] += [each for each in all_told if isinstance(each, Change)]
     found = {}
-    for sensor, (state, told) in states.items():
-        ended, outputs = advance(state, ts_us, thresholds)
+    for sensor, tracked in states.items():
+        state, outputs = advance(tracked.state, arrived_us, Thresholds())
         found[sensor] = [
             (e.level, at(e.started_us), at(e.escalated_us), at(e.cleared_us), e.worst_index)
-            for e in episodes(sensor, told + changes(outputs), open_alert(ended))
+            for e in episodes(sensor, told[sensor] + changes(outputs), open_alert(state))
         ]
     return found
+
+
+def batched(documents, size):
+    while batch := list(islice(documents, size)):
+        yield batch
 
 
 def at(time_us):
@@ -111,7 +115,7 @@ def test_episodes_of_a_real_week_are_those_that_pandas_finds(folder):
     speeds = speeds_kmh(folder)
     free_flow_kmh = speeds.quantile(0.85)
     sensors = chosen(speeds, free_flow_kmh)
-    found = by_machine(folder, {sensor: float(free_flow_kmh[sensor]) for sensor in sensors})
+    found = by_the_functions(folder, {sensor: float(free_flow_kmh[sensor]) for sensor in sensors})
     for sensor in sensors:
         expected = by_pandas(speeds[sensor], free_flow_kmh[sensor])
         assert [episode[:4] for episode in found[sensor]] == [episode[:4] for episode in expected], sensor
