@@ -12,7 +12,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,6 +54,18 @@ class Connection:
     writer: asyncio.StreamWriter
     client_id: str = ""
     read_at: float = field(default_factory=time.monotonic)
+    _acknowledgements: list[bytes] = field(default_factory=list)
+
+    def acknowledge(self, packet_id: int) -> None:
+        """Send a PUBACK, together with those of other messages that were stored by the same call."""
+        if not self._acknowledgements:
+            asyncio.get_running_loop().call_soon(self._send_acknowledgements)
+        self._acknowledgements.append(PubackPacket.build(packet_id).to_bytes())
+
+    def _send_acknowledgements(self) -> None:
+        if not self.writer.transport.is_closing():
+            self.writer.write(b"".join(self._acknowledgements))
+        self._acknowledgements.clear()
 
     def allows(self, action: str, resource: str) -> bool:
         """Say whether the device may do this now."""
@@ -100,15 +112,16 @@ class DeviceHandler(BrokerProtocolHandler):
         _CONNECTION.get().cut("it has been silent for longer than its keep-alive time")
 
     def handle_publish(self, publish_packet: PublishPacket) -> Awaitable[None]:
-        """Hand a message to the rules at once; the awaitable acknowledges it when they have stored it.
+        """Hand a message to the broker at once; nothing remains to be awaited.
 
-        No coroutine, because amqtt may cancel that before it begins, when the client disconnects behind its message.
+        No coroutine does it, because amqtt may cancel that before it begins, when the client leaves behind its message.
         """
-        return self._acknowledge(publish_packet, self.broker.accept(_CONNECTION.get(), publish_packet))
+        self.broker.accept(_CONNECTION.get(), publish_packet)
+        return _nothing()
 
-    async def _acknowledge(self, packet: PublishPacket, accepted: "asyncio.Task[bool]") -> None:
-        if await asyncio.shield(accepted) and packet.qos:
-            await self._send_packet(PubackPacket.build(packet.variable_header.packet_id))
+
+async def _nothing() -> None:
+    pass
 
 
 class DeviceBroker(amqtt.broker.Broker):
@@ -226,37 +239,39 @@ class DeviceBroker(amqtt.broker.Broker):
         message = Message(f"$aws/events/presence/{event}/{client_id}", orjson.dumps(content), client_id)
         self._start(self._apply_rules(message))
 
-    def accept(self, connection: Connection, packet: PublishPacket) -> "asyncio.Task[bool]":
-        """Start to store a message; the task tells whether it is stored. Where it cannot be, the connection ends."""
+    def accept(self, connection: Connection, packet: PublishPacket) -> None:
+        """Store a message and acknowledge it then. Where it must not or cannot be stored, the connection ends."""
         topic, payload = packet.topic_name or "", bytes(packet.data or b"")
-        return self._start(self._accept(connection, packet, Message(topic, payload, connection.client_id)))
+        self._start(self._accept(connection, packet, Message(topic, payload, connection.client_id)))
 
-    async def _accept(self, connection: Connection, packet: PublishPacket, message: Message) -> bool:
+    async def _accept(self, connection: Connection, packet: PublishPacket, message: Message) -> None:
         if problem := _problem(connection, packet, message):
             connection.cut(problem)
-            return False
+            return
         if is_shadow_update(message.topic):
             await self._shadows.update(message.topic, message.payload)
-        if stored := await self._apply_rules(message):
-            return stored
-        connection.cut("what it sent could not be stored")
-        return False
+        if not await self._apply_rules(message):
+            connection.cut("what it sent could not be stored")
+        elif packet.qos:
+            connection.acknowledge(packet.variable_header.packet_id)
 
     async def _apply_rules(self, message: Message) -> bool:
         """Say whether all rules that apply have stored the message."""
         rules = [rule for rule in self._control.rules_for(message.topic) if rule.applies(message)]
         try:
-            await asyncio.gather(*(self._delivery.deliver(rule, message) for rule in rules))
+            if len(rules) == 1:
+                await self._delivery.deliver(rules[0], message)
+            else:
+                await asyncio.gather(*(self._delivery.deliver(rule, message) for rule in rules))
         except ActionError as error:
             log.error("a message on %s could not be stored: %s", message.topic, error)
             return False
         return True
 
-    def _start(self, work: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 — any coroutine
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
-        return task
 
 
 def _problem(connection: Connection, packet: PublishPacket, message: Message) -> str | None:

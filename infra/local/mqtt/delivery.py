@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import boto3
 import orjson
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.mqtt.errors import ActionError
@@ -92,8 +93,10 @@ class Delivery:
         self._streams: dict[str, StreamWriter] = {}
         # Use of the endpoint, unlike its own housekeeping: what devices send keeps it from stopping.
         keys = {"aws_access_key_id": access_key, "aws_secret_access_key": access_key}
-        self._kinesis = boto3.client("kinesis", **keys)
-        self._s3 = boto3.client("s3", **keys)
+        # An endpoint that does not answer is gone, and this process ends with it.
+        settings = Config(retries={"mode": "standard", "total_max_attempts": 2})
+        self._kinesis = boto3.client("kinesis", config=settings, **keys)
+        self._s3 = boto3.client("s3", config=settings, **keys)
 
     async def deliver(self, rule: Rule, message: Message) -> None:
         """Carry out a rule's actions on a message, and its error action for those that fail.
