@@ -13,22 +13,29 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import batch, demo, history, landing
+from tests.bench import alerts, batch, demo, history, landing
 from tests.bench.measure import Report
 from tests.bench.report import remarks, table
 
-PARTS = ("a", "b", "c", "d")
+PARTS = ("a", "b", "c", "d", "e")
 NINE_MILLION = 9_000_000
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--only", nargs="+", choices=PARTS, default=PARTS, help="a batch, b history, c landing, d demo (default all)")
+    add(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="a batch, b history, c landing, d demo, e alerts (default all)",
+    )
     add("--readings", type=int, default=NINE_MILLION, help="of (a), the hour of a city at 20 s (default %(default)s)")
     add("--days", type=int, nargs="+", default=[1, 7, 30], help="of (b), histories (default %(default)s)")
     add("--sensors", type=int, default=160, help="of (b) (default %(default)s)")
     add("--documents", type=int, default=500_000, help="of (c) (default %(default)s)")
+    add("--records", type=int, default=1_000, help="of (e), in a batch (default %(default)s)")
     add("--repeats", type=int, default=3, help="of every side (default %(default)s)")
     add("--work", type=Path, help="folder for files, kept afterwards (default: a temporary one, removed)")
     return parser.parse_args()
@@ -50,6 +57,7 @@ def main() -> None:
             f"{asked.documents:,} documents",
             _in(work / "c", landing.measure, asked.documents),
         ),
+        "e": ("(e) alerts", f"{asked.records:,} records", _in(work / "e", alerts.measure, asked.records)),
     }
     try:
         for part in asked.only:
