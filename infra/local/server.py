@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import queue
 import socket
 import threading
 import time
@@ -28,8 +29,10 @@ from infra.local import (
     base,
     dynamodb,
     dynamodb_base,
+    event_delivery,
     event_source_mappings,
     event_sources,
+    events_base,
     firehose,
     functions,
     glue,
@@ -109,6 +112,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
     restore = _plug_in(app, state_dir, sources)
     close_functions = _plug_in_functions(app, state_dir, url)
+    deliveries = _plug_in_events(app)
     run_pipes = _plug_in_pipes(app, state_dir, sources)
     devices = mqtt.listen(state_dir)
     base.handlers(app)["iot"] = mqtt.handler(base.handlers(app)["iot"], devices)
@@ -135,15 +139,16 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     thread.start()
     _wait_until_ready(url, thread, started_within_s)
 
-    certificates = mqtt.Certificates(*base.mqtt_certificates(app))
-    base.saver(app, "iot")()
-    stop_broker = mqtt.start(state_dir, devices, certificates)
+    stop_broker = mqtt.start(state_dir, devices)
 
     stop_workers = threading.Event()
     workers = [
         threading.Thread(target=firehose.run, args=(stop_workers, url), name="firehose", daemon=True),
         threading.Thread(
             target=event_sources.run, args=(stop_workers, url, sources), name="event sources", daemon=True
+        ),
+        threading.Thread(
+            target=event_delivery.run, args=(stop_workers, url, deliveries), name="event delivery", daemon=True
         ),
         threading.Thread(target=run_pipes, args=(stop_workers, url), name="pipes", daemon=True),
     ]
@@ -184,12 +189,15 @@ def _plug_in(app: ModuleType, state_dir: Path, sources: event_source_mappings.So
     handlers["lambda"] = event_source_mappings.handler(handlers["lambda"], sources)
 
     restore_tables = _plug_in_tables(app, state_dir, sources)
+    save_iot = base.saver(app, "iot")
 
     def restore() -> None:
         if kinesis.restore(base.kinesis_streams(app), journal):
             save_streams()
         journal.write_bytes(b"")
         restore_tables()
+        mqtt.write_certificates(state_dir, *base.mqtt_certificates(app))
+        save_iot()
 
     return restore
 
@@ -215,6 +223,26 @@ def _plug_in_tables(app: ModuleType, state_dir: Path, sources: event_source_mapp
         dynamodb_base.patch(app, journal.note)
 
     return restore
+
+
+def _plug_in_events(app: ModuleType) -> event_delivery.Deliveries:
+    """Have events delivered by our worker; return the queue of what it is to deliver."""
+    deliveries: event_delivery.Deliveries = queue.SimpleQueue()
+    events_base.patch(app, deliveries.put)
+    handlers = base.handlers(app)
+    base_events = handlers["events"]
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
+    ) -> base.Response:
+        status, answered, content = await base_events(method, path, headers, body, query_params)
+        if status == 200 and persistence.action(headers, body, query_params) == "DescribeConnection":
+            content = json.dumps(event_delivery.without_secrets(json.loads(content))).encode()
+            answered = {name: value for name, value in answered.items() if name.lower() != "content-length"}
+        return status, answered, content
+
+    handlers["events"] = handle
+    return deliveries
 
 
 def _plug_in_pipes(

@@ -102,12 +102,54 @@ CONTRACTS: dict[str, str] = {
         assert module._tables["tab"]["items"] == {"a": {"__no_sort__": item}}
     """,
     "event patterns are matched against any document": """
-        pattern = json.dumps({"kind": ["INSERT"], "new": {"word": {"S": [{"exists": True}]}, "n": [{"numeric": [">", 1]}]}})
+        new = {"word": {"S": [{"exists": True}]}, "n": [{"numeric": [">", 1]}]}
+        pattern = json.dumps({"kind": ["INSERT"], "new": new})
         document = {"kind": "INSERT", "new": {"word": {"S": "x"}, "n": 2}}
         assert base.matches_pattern(app, pattern, document)
         assert not base.matches_pattern(app, pattern, document | {"kind": "MODIFY"})
         assert not base.matches_pattern(app, pattern, {"kind": "INSERT", "new": {"n": 2}})
         assert not base.matches_pattern(app, "no pattern", document)
+    """,
+    "targets of rules are called through these functions, by PutEvents and by the schedule": """
+        events, taken = app._get_module("eventbridge"), []
+        for name in ("lambda", "sqs", "sns", "api_destination"):
+            assert f"_dispatch_to_{name}(" in inspect.getsource(events._invoke_target)
+        events_base.patch(app, taken.append)
+        assert "time.sleep(_SCHEDULER_TICK_INTERVAL)" in inspect.getsource(events._scheduler_loop)
+        events._ensure_default_bus()
+        own = "arn:aws:{}:us-east-1:000000000000:{}"
+        arns = [own.format("lambda", "function:f"), own.format("sqs", "q"), own.format("sns", "t")]
+        arns.append(own.format("events", "api-destination/d"))
+        events._put_rule({"Name": "r", "EventPattern": '{"source": ["s"]}'})
+        events._put_rule({"Name": "m", "ScheduleExpression": "rate(1 minute)"})
+        for rule in ("r", "m"):
+            targets = [{"Id": arn, "Arn": arn, "Input": "{}"} for arn in arns]
+            events._put_targets({"Rule": rule, "Targets": targets})
+        events._put_events({"Entries": [{"Source": "s", "DetailType": "t", "Detail": '{"a": 1}'}]})
+        assert [delivery.target["Arn"] for delivery in taken] == arns
+        assert {delivery.rule_arn for delivery in taken} == {own.format("events", "rule/r")}
+        assert {delivery.payload for delivery in taken} == {"{}"} and json.loads(taken[0].event)["detail"] == {"a": 1}
+        assert [delivery.send is not None for delivery in taken] == [False, False, False, True]
+        taken.clear()
+        events._tick_scheduled_rules()
+        assert not taken
+        events._rules["default|m"]["CreationTime"] -= 61
+        events._rule_last_fired.clear()
+        events._tick_scheduled_rules()
+        assert len(taken) == 4 and json.loads(taken[0].event)["detail-type"] == "Scheduled Event"
+    """,
+    "API destinations are called with these functions": """
+        events = app._get_module("eventbridge")
+        key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}}
+        events._create_connection({"Name": "c", "AuthorizationType": "API_KEY", "AuthParameters": key})
+        connection = events._connections["c"]
+        events._create_api_destination({"Name": "d", "ConnectionArn": connection["ConnectionArn"],
+            "InvocationEndpoint": "http://127.0.0.1:9/p", "HttpMethod": "POST"})
+        request = events._build_api_destination_request(events._api_destinations["d"], connection, {}, "{}")
+        assert (request["url"], request["method"], request["body"]) == ("http://127.0.0.1:9/p", "POST", "{}")
+        assert events._connection_auth_headers(connection, ("a", "r", "c")) == {"x-key": "k"}
+        with pytest.raises(OSError):
+            events._api_destination_send_sync(request, {})
     """,
     "functions from a zip run through one function": """
         functions = app._get_module("lambda_svc")
@@ -148,7 +190,7 @@ def test_the_base_is_as_it_is_relied_on(contract: str, tmp_path: Path) -> None:
         "import base64, inspect, io, json, sys, zipfile",
         "from pathlib import Path",
         "import pytest",
-        "from infra.local import base, dynamodb_base, persistence",
+        "from infra.local import base, dynamodb_base, events_base, persistence",
     ]
     lines += ["app = base.load(Path(sys.argv[1]), 4999)", inspect.cleandoc(CONTRACTS[contract])]
     command = [sys.executable, "-c", "\n".join(lines), str(tmp_path)]
