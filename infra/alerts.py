@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pyspark.sql import SparkSession
+
 from glue_jobs.congestion_episodes import READINGS, SENSORS, Span, episodes_of
 from glue_jobs.session import spark_session
 from glue_jobs.tables import qualified
 from infra import console
 from infra.errors import FailedError
+from infra.runners.glue_step import run_job
 from infra.settings import settings
 from ingestion.alerts.machine import CRITICAL, WARNING
 from ingestion.alerts.thresholds import Thresholds
@@ -43,19 +46,41 @@ def backtest(start: datetime, end: datetime, thresholds: Thresholds) -> None:
 
     Raises FailedError where there is nothing to judge by.
     """
-    city, span = settings(), Span(start, end)
+    span = Span(start, end)
     with console.err.status("folding the readings of each segment …"):
-        spark = spark_session("trafficlake", city.lake_bucket)
-        if not spark.catalog.tableExists(qualified(SENSORS)):
-            raise FailedError("no registry is loaded: run `trafficlake registry load FILE.csv` first.")
-        has_readings = spark.catalog.tableExists(qualified(READINGS)) and not (
-            spark.table(qualified(READINGS)).where(span.holds("ts")).isEmpty()
-        )
-        if not has_readings:
-            bounds = f"{_minute(start)} to {_minute(end)} UTC"
-            raise FailedError(f"no readings from {bounds}: `trafficlake status` says how far they reach.")
+        spark = _session_with_readings(span)
         found = [Episode(**row.asDict()) for row in episodes_of(spark, span, thresholds).collect()]
-    show(found, span, thresholds, ZoneInfo(city.city_time_zone))
+    show(found, span, thresholds, ZoneInfo(settings().city_time_zone))
+
+
+def write_episodes(start: datetime, end: datetime) -> None:
+    """Put the episodes that started in `[start, end)` in place of those of `marts.congestion_episodes`, by the job.
+
+    Raises FailedError where there is nothing to judge by.
+    """
+    city = settings()
+    levels = {"warning": city.alert_warning, "critical": city.alert_critical, "clear": city.alert_clear}
+    with console.err.status("folding the readings of each segment …"):
+        _session_with_readings(Span(start, end))
+        arguments = {"from": start.isoformat(), "to": end.isoformat(), "lake_bucket": city.lake_bucket}
+        counts = run_job("congestion_episodes", arguments | {name: str(level) for name, level in levels.items()})
+    console.out.print(
+        f"{counts['episodes']:,} episodes in marts.congestion_episodes, {counts['critical']:,} of them critical, "
+        f"{counts['still_open']:,} still open"
+    )
+
+
+def _session_with_readings(span: Span) -> SparkSession:
+    spark = spark_session("trafficlake", settings().lake_bucket)
+    if not spark.catalog.tableExists(qualified(SENSORS)):
+        raise FailedError("no registry is loaded: run `trafficlake registry load FILE.csv` first.")
+    has_readings = spark.catalog.tableExists(qualified(READINGS)) and not (
+        spark.table(qualified(READINGS)).where(span.holds("ts")).isEmpty()
+    )
+    if not has_readings:
+        bounds = f"{_minute(span.start)} to {_minute(span.end)} UTC"
+        raise FailedError(f"no readings from {bounds}: `trafficlake status` says how far they reach.")
+    return spark
 
 
 def show(found: Sequence[Episode], span: Span, thresholds: Thresholds, zone: ZoneInfo) -> None:

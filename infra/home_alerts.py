@@ -205,7 +205,7 @@ def _create_route(city: CitySettings, route: AlertRoute, role: str, undelivered:
         "DeadLetterConfig": {"Arn": undelivered},
         "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": 3600},
     }
-    text = {"InputPathsMap": {"message": "$.detail.message"}, "InputTemplate": '"<message>"'}
+    text = {"InputPathsMap": {"message": "$.detail.message"}, "InputTemplate": "<message>"}
     targets: list[dict[str, Any]] = [{"Id": "topic", "Arn": topic, "InputTransformer": text} | delivery]
     if route.webhook_url:
         webhook = {"Id": "webhook", "Arn": _destination(city, name, route.webhook_url), "RoleArn": role}
