@@ -364,9 +364,11 @@ def devices_revoke(
     home: HomeOption = Home.local,
 ) -> None:
     """Revoke a device's certificates: it is disconnected within seconds and cannot connect again."""
-    enter(home)
+    check_home(home)
     from infra import devices  # noqa: PLC0415
 
+    devices.check_device_id(device_id)
+    enter(home)
     active = devices.revoke(device_id)
     console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import ssl
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,10 +52,13 @@ def mqtt_address() -> tuple[str, int]:
 
 def amazon_roots() -> str:
     """Return the PEM of Amazon's root certificates, out of the bundle of public ones."""
-    bundle = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
-    named = [(root.subject.get_attributes_for_oid(NameOID.COMMON_NAME), root) for root in bundle]
-    roots = [root for names, root in named if names and str(names[0].value).startswith(AMAZON_ROOTS)]
-    return "".join(root.public_bytes(serialization.Encoding.PEM).decode() for root in roots)
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusted.load_verify_locations(certifi.where())
+    names = [dict(pair for part in root["subject"] for pair in part) for root in trusted.get_ca_certs()]
+    roots = zip(names, trusted.get_ca_certs(binary_form=True), strict=True)
+    return "".join(
+        ssl.DER_cert_to_PEM_cert(root) for name, root in roots if name.get("commonName", "").startswith(AMAZON_ROOTS)
+    )
 
 
 def check_device_id(device_id: str) -> None:
@@ -126,7 +130,6 @@ def _certificates(iot: Any, device_id: str) -> Iterator[dict[str, Any]]:  # noqa
 
 def revoke(device_id: str) -> int:
     """Revoke all certificates of a device; return how many were active. Raises UsageError for an unknown ID."""
-    check_device_id(device_id)
     iot = boto3.client("iot")
     try:
         certificates = list(_certificates(iot, device_id))

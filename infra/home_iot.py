@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from infra.existing import role_arn, unless_exists
 from infra.settings import CitySettings
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import REFUSED_PREFIX, topic_rules
@@ -26,7 +27,7 @@ def create_device_resources(city: CitySettings) -> None:
     account = boto3.client("sts").get_caller_identity()["Account"]
     iot = boto3.client("iot")
     region = iot.meta.region_name
-    iot.create_thing_type(thingTypeName=thing_type(city))
+    unless_exists(iot.create_thing_type, thingTypeName=thing_type(city))
     _put_policy(iot, policy_name(city), policy_document(region, account))
     role = _put_role(city, region, account)
     for name, payload in topic_rules(city.prefix, city.stream, city.raw_bucket, role).items():
@@ -63,20 +64,15 @@ def _put_rule(iot: Any, name: str, payload: dict[str, Any]) -> None:  # noqa: AN
 
 def _put_role(city: CitySettings, region: str, account: str) -> str:
     """Return the role of the rules, which may do what their actions do and no more."""
-    iam = boto3.client("iam")
     name = f"{city.prefix}-iot-rules"
-    trust = _policy("sts:AssumeRole", Principal={"Service": "iot.amazonaws.com"})
-    try:
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    except iam.exceptions.EntityAlreadyExistsException:
-        role = iam.get_role(RoleName=name)["Role"]["Arn"]
+    role = role_arn(name, "iot.amazonaws.com")
     allowed = {
         "readings": _policy("kinesis:PutRecord", Resource=f"arn:aws:kinesis:{region}:{account}:stream/{city.stream}"),
         "kept": _policy("s3:PutObject", Resource=f"arn:aws:s3:::{city.raw_bucket}/{REFUSED_PREFIX}*"),
         "shadows": _policy("iot:Publish", Resource=f"arn:aws:iot:{region}:{account}:topic/$aws/things/*/shadow/update"),
     }
     for purpose, document in allowed.items():
-        iam.put_role_policy(RoleName=name, PolicyName=purpose, PolicyDocument=json.dumps(document))
+        boto3.client("iam").put_role_policy(RoleName=name, PolicyName=purpose, PolicyDocument=json.dumps(document))
     return role
 
 

@@ -9,7 +9,6 @@ import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
@@ -21,14 +20,6 @@ HOST = "127.0.0.1"
 PORTS = range(20_000, 30_000)
 RESTART_DELAY_S = 1.0
 STOP_LIMIT_S = 15
-
-
-class Certificates(NamedTuple):
-    """PEM of the authority that signs devices' certificates, and of the broker's own certificate and key."""
-
-    authority: str
-    server: str
-    server_key: str
 
 
 def listen(state_dir: Path) -> socket.socket:
@@ -78,15 +69,21 @@ def handler(base_iot: Handler, listening: socket.socket) -> Handler:
     return handle
 
 
-def start(state_dir: Path, listening: socket.socket, certificates: Certificates) -> Callable[[], None]:
+def write_certificates(state_dir: Path, authority: str, server: str, server_key: str) -> None:
+    """Write, as PEM, the authority that signs devices' certificates, and the broker's own certificate and key."""
+    for name, text in (("ca.pem", authority), ("server.pem", server), ("server.key", server_key)):
+        part = state_dir / "mqtt" / f"{name}.part"
+        part.touch(mode=0o600)
+        part.write_text(text)
+        part.replace(part.with_suffix(""))
+
+
+def start(state_dir: Path, listening: socket.socket) -> Callable[[], None]:
     """Run the broker in a process of its own, again where it ends by itself; return what ends it in good order.
 
     It ends with this process, however that ends. Clients that connect before it is up wait.
     """
     folder = state_dir / "mqtt"
-    _write(folder / "server.key", certificates.server_key)
-    _write(folder / "server.pem", certificates.server)
-    _write(folder / "ca.pem", certificates.authority)
     stopping = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
@@ -123,10 +120,3 @@ def _spawn(folder: Path, listening: socket.socket) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=output, stderr=output, pass_fds=[listening.fileno()]
         )
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.touch(mode=0o600)
-    part.write_text(text)
-    part.replace(path)

@@ -38,6 +38,17 @@ CONTRACTS: dict[str, str] = {
         status, _, body = base.glue_entry(app)("POST", "/", {"x-amz-target": "AWSGlue.GetDatabases"}, b"{}", {})
         assert (status, json.loads(body)) == (200, {"DatabaseList": []})
     """,
+    "one authority signs devices' certificates and the broker's, which is for loopback": """
+        from cryptography import x509
+        authority, server, key = base.mqtt_certificates(app)
+        assert base.mqtt_certificates(app) == (authority, server, key)
+        signed = x509.load_pem_x509_certificate(server.encode())
+        signed.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.encode()))
+        names = signed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "localhost" in names.get_values_for_type(x509.DNSName)
+        assert "127.0.0.1" in map(str, names.get_values_for_type(x509.IPAddress))
+        assert app._get_module("iot").get_state()["ca"]["ca_cert_pem"] == authority
+    """,
     "objects are kept by bucket and key": """
         s3 = app._get_module("s3")
         s3._buckets["bucket-x"] = {"objects": {"a/1": {}, "a/b/2": {}, "c": {}}}

@@ -1,0 +1,137 @@
+"""`trafficlake devices`: certificates are made, shown and revoked through the IoT API."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from infra import devices
+from infra.errors import UsageError
+from infra.home_iot import create_device_resources, thing_type
+from infra.settings import settings
+from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
+
+
+def _row(device_id: str) -> devices.DeviceRow:
+    return next(row for row in devices.list_devices(settings()) if row.device_id == device_id)
+
+
+def test_the_files_belong_together_and_the_key_is_for_its_owner_only(device: Device) -> None:
+    certificate = x509.load_pem_x509_certificate((device.folder / "cert.pem").read_bytes())
+    key = serialization.load_pem_private_key((device.folder / "key.pem").read_bytes(), None)
+    assert certificate.public_key() == key.public_key()
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((device.folder / "ca.pem").read_bytes()))
+    assert stat.S_IMODE((device.folder / "key.pem").stat().st_mode) == 0o600
+    assert sorted(path.name for path in device.folder.iterdir()) == sorted(devices.FILES)
+
+
+def test_the_shadow_wants_the_reporting_interval(device_home: DeviceHome) -> None:
+    devices.provision("interval-60", device_home.folder / "x", 60, device_home.authorities, settings())
+    shadow = json.loads(boto3.client("iot-data").get_thing_shadow(thingName="interval-60")["payload"].read())
+    assert shadow["state"]["desired"] == {"reporting_interval_s": 60}
+
+
+def test_a_device_has_one_active_certificate(device_home: DeviceHome, device: Device) -> None:
+    with pytest.raises(UsageError, match="has an active certificate"):
+        devices.provision(device.id, device_home.folder / "second", 20, device_home.authorities, settings())
+    assert not (device_home.folder / "second" / "key.pem").exists()
+    devices.revoke(device.id)
+    devices.provision(device.id, device_home.folder / "second", 20, device_home.authorities, settings())
+    with device_home.connected(Device(device.id, device_home.folder / "second", device.address)) as client:
+        assert client.publish(device.topic, {"vehicle_count": 1})
+    assert device.client().connect() == "Not authorized"
+
+
+@pytest.mark.parametrize("name", devices.FILES)
+def test_files_that_exist_are_not_overwritten(device_home: DeviceHome, name: str) -> None:
+    (device_home.folder / name).write_text("precious")
+    with pytest.raises(UsageError, match=f"{name} exists"):
+        devices.provision("never", device_home.folder, 20, device_home.authorities, settings())
+    assert (device_home.folder / name).read_text() == "precious"
+    assert "never" not in {row.device_id for row in devices.list_devices(settings())}
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_created(device_home: DeviceHome) -> None:
+    (device_home.folder / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        devices.provision("never", device_home.folder / "file" / "x", 20, device_home.authorities, settings())
+    assert "never" not in {row.device_id for row in devices.list_devices(settings())}
+
+
+@pytest.mark.parametrize("device_id", ["", "a/b", "+", "#", "$aws", "a b", "x" * 129])
+def test_an_id_that_no_device_can_have_is_refused(device_home: DeviceHome, device_id: str) -> None:
+    with pytest.raises(UsageError, match="cannot be used"):
+        devices.provision(device_id, device_home.folder / "x", 20, device_home.authorities, settings())
+    assert not (device_home.folder / "x").exists()
+
+
+def test_devices_are_listed_with_status_and_when_they_were_last_seen(device_home: DeviceHome, device: Device) -> None:
+    begin = datetime.now(UTC)
+    row = _row(device.id)
+    assert (row.status, row.last_seen) == ("ACTIVE", None)
+    assert abs(row.since - begin) < timedelta(minutes=1)
+    certificate = x509.load_pem_x509_certificate((device.folder / "cert.pem").read_bytes())
+    assert row.certificate_id == certificate.fingerprint(hashes.SHA256()).hex()
+    with device_home.connected(device):
+        wait_for(lambda: _row(device.id).last_seen is not None)
+    assert begin - timedelta(seconds=1) < _row(device.id).last_seen < datetime.now(UTC) + timedelta(seconds=1)
+    devices.revoke(device.id)
+    assert _row(device.id).status == "REVOKED"
+    assert device.id in devices.as_json([_row(device.id)])
+    assert devices.as_cells(_row(device.id))[1] == row.certificate_id[:12]
+
+
+def test_things_of_others_are_not_listed(device_home: DeviceHome) -> None:
+    boto3.client("iot").create_thing(thingName="a-lamp")
+    assert "a-lamp" not in {row.device_id for row in devices.list_devices(settings())}
+
+
+def test_revoking_is_safe_to_repeat_and_an_unknown_device_is_said(device_home: DeviceHome, device: Device) -> None:
+    assert devices.revoke(device.id) == 1
+    assert devices.revoke(device.id) == 0
+    with pytest.raises(UsageError, match="there is no device nobody"):
+        devices.revoke("nobody")
+
+
+def test_resources_that_are_there_are_left_as_they_are(device_home: DeviceHome) -> None:
+    iot, city = boto3.client("iot"), settings()
+    rules = {rule["ruleName"] for rule in iot.list_topic_rules()["rules"]}
+    before = [iot.get_topic_rule(ruleName=name)["rule"] for name in sorted(rules)]
+    versions = iot.list_policy_versions(policyName=f"{city.prefix}-device")["policyVersions"]
+    create_device_resources(city)
+    assert [iot.get_topic_rule(ruleName=name)["rule"] for name in sorted(rules)] == before
+    assert iot.list_policy_versions(policyName=f"{city.prefix}-device")["policyVersions"] == versions
+    assert iot.describe_thing_type(thingTypeName=thing_type(city))["thingTypeName"] == thing_type(city)
+
+
+def test_resources_that_differ_are_brought_to_this_version(device_home: DeviceHome) -> None:
+    iot, city = boto3.client("iot"), settings()
+    name = f"{city.prefix}-device"
+    wanted = json.loads(iot.get_policy(policyName=name)["policyDocument"])
+    other = json.dumps({"Version": "2012-10-17", "Statement": []})
+    iot.create_policy_version(policyName=name, policyDocument=other, setAsDefault=True)
+    rule_name = "trafficlake_local_readings"
+    rule = iot.get_topic_rule(ruleName=rule_name)["rule"]
+    changed = {"sql": "SELECT * FROM 'elsewhere'", "actions": rule["actions"]}
+    iot.replace_topic_rule(ruleName=rule_name, topicRulePayload=changed)
+    for _ in range(6):
+        create_device_resources(city)
+    assert json.loads(iot.get_policy(policyName=name)["policyDocument"]) == wanted
+    assert iot.get_topic_rule(ruleName=rule_name)["rule"]["sql"] == rule["sql"]
+
+
+def test_amazons_roots_are_at_hand_for_devices_on_aws() -> None:
+    roots = x509.load_pem_x509_certificates(devices.amazon_roots().encode())
+    assert len(roots) >= 4
+    assert all("Amazon Root CA" in root.subject.rfc4514_string() for root in roots)
+
+
+def test_the_next_step_can_be_typed_as_it_is(tmp_path: Path) -> None:
+    shown = devices.next_step("s-1", tmp_path / "a folder", "127.0.0.1", 20001)
+    assert "-t traffic/sensors/s-1" in shown
+    assert f"'{tmp_path / 'a folder' / 'ca.pem'}'" in shown

@@ -1,0 +1,61 @@
+"""The topic rules: each message meets exactly one of them, and none speaks in another device's name."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.local.mqtt.rules import Message, Rule, compile_rule
+from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC
+from ingestion.devices.rules import topic_rules
+from ingestion.reading import read
+
+OWN = f"{SENSORS_TOPIC}/s-1"
+RULES = [compile_rule(name, payload) for name, payload in topic_rules("lake-x", "stream", "bucket", "role").items()]
+FILTERS = {OWN: f"{SENSORS_TOPIC}/+", OLDER_TOPIC: OLDER_TOPIC}
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+_names = st.sampled_from(["sensor_id", "vehicle_count", "avg_speed", "occupancy", "topic_sensor_id", "other"])
+_payloads = st.binary(max_size=30) | st.dictionaries(_names, _json).map(lambda it: json.dumps(it).encode())
+
+
+def _applying(topic: str, payload: bytes) -> list[Rule]:
+    message = Message(topic, payload)
+    return [rule for rule in RULES if rule.topic_filter == FILTERS[topic] and rule.applies(message)]
+
+
+@given(st.sampled_from([OWN, OLDER_TOPIC]), _payloads)
+def test_every_message_meets_exactly_one_rule(topic: str, payload: bytes) -> None:
+    (rule,) = _applying(topic, payload)
+    assert rule.project(Message(topic, payload)) is not None
+
+
+@given(st.dictionaries(_names, _json, min_size=1))
+def test_on_its_own_topic_a_device_is_named_by_the_topic(sent: dict[str, Any]) -> None:
+    payload = json.dumps(sent).encode()
+    (rule,) = _applying(OWN, payload)
+    if rule.name.endswith("unreadable"):
+        return
+    event = rule.project(Message(OWN, payload, received_ms=1_800_000_000_000))
+    assert (event["sensor_id"], event["topic_sensor_id"]) == ("s-1", "s-1")
+
+
+@pytest.mark.parametrize("claimed", [{"sensor_id": "s-2"}, {"SENSOR_ID": "s-2"}, {"Sensor_Id": "s-2"}, {}])
+def test_the_parser_takes_the_topics_device_however_another_is_claimed(claimed: dict[str, str]) -> None:
+    payload = json.dumps(claimed | {"vehicle_count": 1}).encode()
+    (rule,) = _applying(OWN, payload)
+    record = json.dumps(rule.project(Message(OWN, payload, received_ms=1_800_000_000_000))).encode()
+    (reading,), _ = read(record, 1_800_000_000_500_000)
+    assert reading.sensor_id == "s-1"
+    assert reading.received_us == 1_800_000_000_000_000
+
+
+def test_every_rule_keeps_what_its_action_cannot_store() -> None:
+    for payload in topic_rules("lake-x", "stream", "bucket", "role").values():
+        assert payload["errorAction"]["s3"]["bucketName"] == "bucket"
