@@ -16,7 +16,8 @@ from ingestion.alerts.items import Item
 from ingestion.alerts.tracker import Folded, Told, Tracked
 
 WRITERS = 16
-# Of the items with a state, the newest by time need not be the newest by state: a change may follow its interval.
+# Of the items with a state, the newest by time need not be the newest by state: a change may follow its interval. And
+# the newest by time may all be without one: changes of many sensors at once.
 _LOOK_AT = 4
 _IS_NEW = {"ConditionExpression": "attribute_not_exists(segment_id)"}
 
@@ -88,17 +89,19 @@ def newest_of_zone(table: Table, zone_id: str) -> Item | None:
 
 
 def _latest(table: Table, segment_id: str) -> Tracked | None:
-    answer = table.client.query(
+    pages = table.client.get_paginator("query").paginate(
         TableName=table.name,
         ConsistentRead=True,
         KeyConditionExpression="segment_id = :segment AND ts < :current",
         ExpressionAttributeValues=_attributes({":segment": segment_id, ":current": items.CURRENT}),
         ScanIndexForward=False,
-        Limit=_LOOK_AT,
+        PaginationConfig={"PageSize": _LOOK_AT},
     )
-    with_state = [item for item in map(plain, answer["Items"]) if "state" in item]
-    newest = max(with_state, key=lambda item: item["watermark_us"], default=None)
-    return items.restored(newest) if newest else None
+    for page in pages:
+        with_state = [item for item in map(plain, page["Items"]) if "state" in item]
+        if with_state:
+            return items.restored(max(with_state, key=lambda item: item["watermark_us"]))
+    return None
 
 
 def _write_segment(

@@ -5,7 +5,6 @@ The handlers run in this process, so that their clients can be made to fail; `te
 
 import base64
 import json
-from collections.abc import Callable
 
 import boto3
 import orjson
@@ -14,10 +13,11 @@ from botocore.exceptions import ClientError
 
 from infra.home_alerts import function_variables
 from infra.settings import settings
-from ingestion.alerts import function_clients, function_settings, judge_function, track_function
+from ingestion.alerts import function_clients, judge_function, track_function
 from ingestion.alerts.items import CURRENT
 from ingestion.alerts.reference import KEY, Segment, Sensor, encode
 from ingestion.alerts.store import plain
+from tests.ingestion.alerts.faults import Killed, failing, kill, start_anew, throttle
 
 SECOND_US = 1_000_000
 START_US = 1_772_438_400_000_000
@@ -25,10 +25,6 @@ START_US = 1_772_438_400_000_000
 ARRIVED_S = START_US / 1e6 + 3600
 SENSORS = {f"{segment}-{lane}": Sensor(segment, 30.0, 255.0) for segment in ("s", "t") for lane in (1, 2)}
 SEGMENTS = [Segment(segment, "Z", "C", 100.0, 0.0, 1.0) for segment in ("s", "t")]
-
-
-class Killed(BaseException):
-    """The process ends here: nothing in it can catch this."""
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +77,6 @@ def other_stream(hour, monkeypatch):
     start_anew()
     yield name
     boto3.client("kinesis").delete_stream(StreamName=name)
-
-
-def start_anew():
-    """Forget what a process keeps."""
-    function_settings.settings.cache_clear()
-    for each in (function_clients.kinesis, function_clients.state_table, function_clients._reference):
-        each.cache_clear()
-    track_function._SHARDS.clear()
 
 
 def document(sensor_id: str, at_s: float, speed: float) -> bytes:
@@ -184,29 +172,6 @@ def test_an_hour_of_readings_becomes_its_changes_and_one_summary_per_segment_and
     summaries = [item for item in expected.values() if "readings" in item]
     # the last interval of an hour has not ended yet
     assert [(item["readings"], item["vehicles"]) for item in summaries] == [(30, 150)] * 22
-
-
-def failing(client, operation: str, number: int, how: Callable[[], None], *, after: bool) -> list[str]:
-    """Let the n-th call of an operation fail, before it reaches the service or when it is done; return what failed."""
-    calls: list[str] = []
-    failed: list[str] = []
-
-    def count(**_):
-        calls.append(operation)
-        if len(calls) == number:
-            failed.append(operation)
-            how()
-
-    client.meta.events.register(f"{'after-call' if after else 'before-call'}.*.{operation}", count)
-    return failed
-
-
-def kill():
-    raise Killed
-
-
-def throttle():
-    raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "too fast"}}, "PutItem")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
