@@ -116,6 +116,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     run_pipes = _plug_in_pipes(app, state_dir, sources)
     devices = mqtt.listen(state_dir)
     base.handlers(app)["iot"] = mqtt.handler(base.handlers(app)["iot"], devices)
+    base.handlers(app)["iot-data"] = mqtt.data_handler(base.handlers(app)["iot-data"])
     close_athena = _plug_in_athena(base.handlers(app), state_dir, url) if with_athena else None
 
     activity = Activity()

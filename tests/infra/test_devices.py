@@ -1,7 +1,10 @@
 """`trafficlake devices`: certificates are made, shown and revoked through the IoT API."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -135,3 +138,39 @@ def test_the_next_step_can_be_typed_as_it_is(tmp_path: Path) -> None:
     shown = devices.next_step("s-1", tmp_path / "a folder", "127.0.0.1", 20001)
     assert "-t traffic/sensors/s-1" in shown
     assert f"'{tmp_path / 'a folder' / 'ca.pem'}'" in shown
+
+
+def _trafficlake(device_home: DeviceHome, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli", *arguments],
+        env=environment | {"TRAFFICLAKE_STATE_DIR": str(device_home.state_dir), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_command_takes_a_device_from_its_files_to_its_revocation(device_home: DeviceHome) -> None:
+    folder = device_home.folder / "files"
+    made = _trafficlake(device_home, "devices", "provision", "by-command", "--out", str(folder))
+    assert made.returncode == 0, made.stderr
+    exported = _trafficlake(device_home, "env").stdout
+    host, port = devices.mqtt_address()
+    assert f"export TRAFFICLAKE_MQTT_HOST={host}\nexport TRAFFICLAKE_MQTT_PORT={port}\n" in exported
+    device = Device("by-command", folder, (host, port))
+    with device_home.connected(device) as client:
+        assert client.publish(device.topic, {"vehicle_count": 1})
+    listed = json.loads(_trafficlake(device_home, "devices", "list", "--output", "json").stdout)
+    (row,) = [row for row in listed if row["device_id"] == "by-command"]
+    assert (row["status"], len(row["certificate_id"])) == ("ACTIVE", 64)
+    assert "by-command" in _trafficlake(device_home, "devices", "list").stdout
+    again = _trafficlake(device_home, "devices", "provision", "by-command", "--out", str(folder))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "not overwritten" in again.stderr
+    assert _trafficlake(device_home, "devices", "revoke", "by-command").stdout == "revoked by-command\n"
+    assert device.client().connect() == "Not authorized"
+    unknown = _trafficlake(device_home, "devices", "revoke", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no device nobody" in unknown.stderr

@@ -69,6 +69,21 @@ def handler(base_iot: Handler, listening: socket.socket) -> Handler:
     return handle
 
 
+def data_handler(base_data: Handler) -> Handler:
+    """Return the handler of shadows that refuses to publish over HTTP: the base would not do what the rules say."""
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
+    ) -> Response:
+        if method == "POST" and path.startswith("/topics/"):
+            refusal = {"message": "the local endpoint takes messages over MQTT only"}
+            kind = {"x-amzn-errortype": "InvalidRequestException"}
+            return 400, {"Content-Type": "application/json"} | kind, orjson.dumps(refusal)
+        return await base_data(method, path, headers, body, query_params)
+
+    return handle
+
+
 def write_certificates(state_dir: Path, authority: str, server: str, server_key: str) -> None:
     """Write, as PEM, the authority that signs devices' certificates, and the broker's own certificate and key."""
     for name, text in (("ca.pem", authority), ("server.pem", server), ("server.key", server_key)):

@@ -24,6 +24,7 @@ from infra import devices, home
 from infra.home_iot import create_device_resources
 from infra.settings import settings
 from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC
+from tests.bench import mqtt_load
 from tests.infra.mqtt_clients import Client, Device, DeviceHome, create_stream_and_bucket, mosquitto_pub, wait_for
 
 READING = {"vehicle_count": 12, "avg_speed": 54.5}
@@ -307,6 +308,16 @@ def test_none_of_many_messages_is_lost_and_they_keep_their_order(device_home: De
             client.paho.publish(device.topic, json.dumps(READING | {"status": str(number)}), qos=1)
         wait_for(lambda: len(acknowledged) == count)
     assert [int(reading["status"]) for reading in device_home.readings(device)] == list(range(count))
+
+
+def test_the_load_of_the_benchmark_arrives_as_it_says(device_home: DeviceHome, device: Device) -> None:
+    sensors = [f"{device.id}-{number}" for number in range(10)]
+    load = mqtt_load.publish(
+        device.address, device.folder, sensors, rate=200, seconds=0.5, reading=lambda sensor: {"sensor_id": sensor}
+    )
+    assert (load.sent, load.acknowledged) == (100, 100)
+    keys = [key for key, _ in device_home.records() if key.startswith(f"{device.id}-")]
+    assert sorted(keys) == sorted(sensors * 10)
 
 
 def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_devices_go_on(

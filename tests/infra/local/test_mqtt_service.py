@@ -10,6 +10,8 @@ import boto3
 import orjson
 import psutil
 import pytest
+import urllib3
+from botocore.exceptions import ClientError
 
 from infra.local.mqtt import service
 from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
@@ -71,6 +73,25 @@ def test_the_broker_ends_with_the_endpoint_however_that_ends(run_endpoint: Any, 
         process.send_signal(number)
         process.wait()
         wait_for(lambda: broker not in _brokers_of(tmp_path))
+
+
+def test_nothing_gets_past_the_broker(device_home: DeviceHome) -> None:
+    # The base has a broker of its own behind WebSockets, which asks for no certificate.
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "mqtt",
+    }
+    try:
+        answer = urllib3.request("GET", f"{device_home.url}/mqtt", headers=upgrade, retries=False, timeout=10)
+    except urllib3.exceptions.HTTPError:
+        pass
+    else:
+        assert answer.status != 101
+    with pytest.raises(ClientError, match="over MQTT only"):
+        boto3.client("iot-data").publish(topic="traffic/data", payload=b"{}")
 
 
 def test_a_rule_that_is_made_or_changed_acts_within_seconds(device_home: DeviceHome, device: Device) -> None:
