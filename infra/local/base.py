@@ -123,10 +123,14 @@ def function_runner(app: ModuleType) -> Callable[..., dict[str, Any]]:
     return app._get_module("lambda_svc")._execute_function_warm
 
 
-def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]]) -> None:
-    """Have functions from a zip run by `execute`, and leave Kinesis mappings to our own worker."""
+def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]], take_log: Callable[..., None]) -> None:
+    """Have functions from a zip run by `execute`, their logs taken, and Kinesis mappings left to our own worker.
+
+    `take_log` is called with (function, request id, text, whether it failed, duration in ms, **how it was run).
+    """
     functions = app._get_module("lambda_svc")
     functions._execute_function_warm = execute
+    functions._emit_lambda_logs = take_log
     functions._poll_kinesis = lambda: False
 
 

@@ -34,6 +34,7 @@ from infra.local import (
     event_sources,
     events_base,
     firehose,
+    function_logs,
     functions,
     glue,
     kinesis,
@@ -111,7 +112,8 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     positions = event_source_mappings.Positions(state_dir / "services" / "event-sources")
     sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
     restore = _plug_in(app, state_dir, sources)
-    close_functions = _plug_in_functions(app, state_dir, url)
+    invocations: function_logs.Invocations = queue.SimpleQueue()
+    close_functions = _plug_in_functions(app, state_dir, url, invocations)
     deliveries = _plug_in_events(app)
     run_pipes = _plug_in_pipes(app, state_dir, sources)
     devices = mqtt.listen(state_dir)
@@ -151,6 +153,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         threading.Thread(
             target=event_delivery.run, args=(stop_workers, url, deliveries), name="event delivery", daemon=True
         ),
+        threading.Thread(target=function_logs.run, args=(stop_workers, url, invocations), name="logs", daemon=True),
         threading.Thread(target=run_pipes, args=(stop_workers, url), name="pipes", daemon=True),
     ]
     for worker in workers:
@@ -262,10 +265,12 @@ def _plug_in_pipes(
     return lambda stop, url: pipe_runs.run(stop, url, defined, stream)
 
 
-def _plug_in_functions(app: ModuleType, state_dir: Path, url: str) -> Callable[[], None]:
+def _plug_in_functions(
+    app: ModuleType, state_dir: Path, url: str, invocations: function_logs.Invocations
+) -> Callable[[], None]:
     """Run functions in processes of our own; return what ends those processes."""
     running = functions.Functions(state_dir / "functions", own_environment(url), base.function_runner(app))
-    base.run_functions_with(app, running.execute)
+    base.run_functions_with(app, running.execute, function_logs.taker(invocations))
     return running.close
 
 

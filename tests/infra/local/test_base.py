@@ -165,7 +165,9 @@ CONTRACTS: dict[str, str] = {
     "functions from a zip run through one function": """
         functions = app._get_module("lambda_svc")
         assert base.function_runner(app) is functions._execute_function_warm
-        base.run_functions_with(app, lambda *call: {"body": len(call)})
+        logs = []
+        run = lambda *call: {"body": len(call), "log": "l"}
+        base.run_functions_with(app, run, lambda *call, **_: logs.append(call))
         zip_bytes = io.BytesIO()
         zipfile.ZipFile(zip_bytes, "w").close()
         code = {"ZipFile": base64.b64encode(zip_bytes.getvalue()).decode()}
@@ -175,11 +177,13 @@ CONTRACTS: dict[str, str] = {
         assert function["config"].keys() > {"FunctionArn", "CodeSha256", "Handler", "MemorySize", "Runtime", "Timeout"}
         assert function["code_zip"] == zip_bytes.getvalue()
         assert functions._execute_function(function, {})["body"] == 3
+        ((logged, request_id, text, failed, duration_ms),) = logs
+        assert (logged, text, failed, type(duration_ms)) == (function, "l", False, int)
     """,
     "the base's poller of streams is asked through one function": """
         functions = app._get_module("lambda_svc")
         assert "processed = _poll_kinesis() or processed" in inspect.getsource(functions._poll_loop)
-        base.run_functions_with(app, lambda *call: {})
+        base.run_functions_with(app, dict, print)
         assert functions._poll_kinesis() is False
     """,
     "the sender's call delivers through one function": """

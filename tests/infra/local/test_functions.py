@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -129,7 +130,7 @@ def handler(event, context):
     while not (folder / "go").exists():
         time.sleep(0.02)
 """
-    name = create_function(code)
+    name = create_function(code, timeout_s=60)
     functions = boto3.client("lambda")
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=2)
     callers = [threading.Thread(target=invoke, args=(name, str(tmp_path))) for _ in range(2)]
@@ -153,12 +154,50 @@ def test_new_code_and_new_variables_count_from_the_next_invocation(endpoint, cre
     assert invoke(name)[0] == "2"
 
 
-def test_what_a_function_prints_is_in_its_log_group(endpoint, create_function):
+def test_what_a_function_prints_is_in_its_log_group(endpoint, create_function, wait_for):
     name = create_function("def handler(event, context):\n    print('one')\n    print('two', end='')")
     _, _, tail = invoke(name)
     assert tail.splitlines() == ["one", "two"]
-    events = boto3.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    assert [event["message"] for event in events if event["message"] in ("one", "two")] == ["one", "two"]
+    logs = boto3.client("logs")
+    found = wait_for(lambda: logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"])
+    group = found[0]["logGroupName"]
+    events = wait_for(lambda: logs.filter_log_events(logGroupName=group)["events"])
+    start, one, two, end, report = [event["message"] for event in events]
+    assert (one, two) == ("one", "two")
+    request = start.split()[2]
+    assert (start.split()[:3], end.split()) == (["START", "RequestId:", request], ["END", "RequestId:", request])
+    assert report.startswith(f"REPORT RequestId: {request}\tDuration: ")
+
+
+def test_lines_in_embedded_metric_format_become_metrics(endpoint, create_function, wait_for):
+    code = """
+import json, time
+def handler(event, context):
+    metrics = [{"Name": "Lag", "Unit": "Milliseconds"}, {"Name": "Rejected"}]
+    about = {"Namespace": event, "Dimensions": [["zone"]], "Metrics": metrics}
+    line = {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [about]}}
+    print(json.dumps(line | {"zone": "z1", "Lag": [1, 2, 6], "Rejected": 4}))
+"""
+    name = create_function(code)
+    invoke(name, name)
+    cloudwatch = boto3.client("cloudwatch")
+    now = datetime.now(UTC)
+
+    def statistics(metric):
+        return cloudwatch.get_metric_statistics(
+            Namespace=name,
+            MetricName=metric,
+            Dimensions=[{"Name": "zone", "Value": "z1"}],
+            StartTime=now - timedelta(minutes=10),
+            EndTime=now + timedelta(minutes=10),
+            Period=3600,
+            Statistics=["Sum", "Maximum", "SampleCount"],
+        )["Datapoints"]
+
+    (lag,) = wait_for(lambda: statistics("Lag"))
+    assert (lag["Sum"], lag["Maximum"], lag["SampleCount"], lag["Unit"]) == (9, 6, 3, "Milliseconds")
+    (rejected,) = statistics("Rejected")
+    assert (rejected["Sum"], rejected["SampleCount"]) == (4, 1)
 
 
 def test_functions_mappings_queues_and_secrets_survive_a_kill(run_endpoint, use_endpoint, tmp_path, create_function):

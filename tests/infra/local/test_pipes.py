@@ -130,8 +130,11 @@ def test_an_event_has_its_source_its_type_from_a_path_and_its_detail_from_the_te
     lane.put("word")
     (event,) = lane.wait_for(lambda: lane.take(lane.queue))
     assert (event["source"], event["detail-type"], event["detail"]) == ("words", "Word4", {"word": "word"})
-    log = boto3.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{lane.function}")["events"]
-    (asked,) = json.loads(next(line["message"] for line in log if line["message"].startswith("[")))
+    group = f"/aws/lambda/{lane.function}"
+    logs = boto3.client("logs")
+    lane.wait_for(lambda: logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"])
+    found = lane.wait_for(lambda: logs.filter_log_events(logGroupName=group)["events"])
+    (asked,) = json.loads(next(line["message"] for line in found if line["message"].startswith("[")))
     assert asked["eventSource"] == "aws:dynamodb"
     assert asked["eventSourceARN"] == lane.settings["Source"]
     assert asked["dynamodb"].keys() >= {"Keys", "NewImage", "SequenceNumber", "ApproximateCreationDateTime"}
