@@ -1,6 +1,6 @@
 """The batch of Kinesis records that Lambda hands to a function."""
 
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +8,14 @@ from ingestion.alerts.replay import LogRecord
 
 
 def records_of(event: Mapping[str, Any]) -> list[LogRecord]:
-    """Return the records of an event, in order."""
+    """Return the records of an event, in order; Kinesis notes arrivals in milliseconds."""
     return [
         LogRecord(
-            record["kinesis"]["sequenceNumber"],
-            round(record["kinesis"]["approximateArrivalTimestamp"] * 1_000_000),
-            b64decode(record["kinesis"]["data"]),
+            kinesis["sequenceNumber"],
+            int(kinesis["approximateArrivalTimestamp"] * 1000 + 0.5) * 1000,
+            a2b_base64(kinesis["data"]),
         )
-        for record in event["Records"]
+        for kinesis in (record["kinesis"] for record in event["Records"])
     ]
 
 
