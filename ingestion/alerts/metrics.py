@@ -10,8 +10,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from ingestion.alerts.machine import Summary
 
 NAMESPACE, SERVICE = "trafficlake", "alerts"
-# CloudWatch takes at most 100 values of a metric in one line.
-_VALUES = 100
+# CloudWatch takes at most 100 values of a metric in one line; powertools itself ends a line at the hundredth.
+_VALUES = 99
 
 
 def emit(counts: Mapping[str, float], unit: MetricUnit = MetricUnit.Count) -> None:
