@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import os
-import queue
 import socket
 import threading
 import time
@@ -25,23 +24,7 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import (
-    base,
-    dynamodb,
-    dynamodb_base,
-    event_delivery,
-    event_source_mappings,
-    event_sources,
-    events_base,
-    firehose,
-    function_logs,
-    functions,
-    glue,
-    kinesis,
-    persistence,
-    pipe_runs,
-    pipes,
-)
+from infra.local import base, event_services, firehose, glue, kinesis, persistence
 from infra.local.mqtt import service as mqtt
 
 SERVICE_KEY = "trafficlake-service"
@@ -109,13 +92,8 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
-    positions = event_source_mappings.Positions(state_dir / "services" / "event-sources")
-    sources = event_source_mappings.Sources(partial(base.kinesis_records, app), positions)
-    restore = _plug_in(app, state_dir, sources)
-    invocations: function_logs.Invocations = queue.SimpleQueue()
-    close_functions = _plug_in_functions(app, state_dir, url, invocations)
-    deliveries = _plug_in_events(app)
-    run_pipes = _plug_in_pipes(app, state_dir, sources)
+    events = event_services.plug_in(app, state_dir, url, own_environment(url))
+    restore = _plug_in(app, state_dir, events)
     devices = mqtt.listen(state_dir)
     base.handlers(app)["iot"] = mqtt.handler(base.handlers(app)["iot"], devices)
     base.handlers(app)["iot-data"] = mqtt.data_handler(base.handlers(app)["iot-data"])
@@ -145,16 +123,10 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     stop_broker = mqtt.start(state_dir, devices)
 
     stop_workers = threading.Event()
+    runs = {"firehose": lambda stop: firehose.run(stop, url)} | events.workers
     workers = [
-        threading.Thread(target=firehose.run, args=(stop_workers, url), name="firehose", daemon=True),
-        threading.Thread(
-            target=event_sources.run, args=(stop_workers, url, sources), name="event sources", daemon=True
-        ),
-        threading.Thread(
-            target=event_delivery.run, args=(stop_workers, url, deliveries), name="event delivery", daemon=True
-        ),
-        threading.Thread(target=function_logs.run, args=(stop_workers, url, invocations), name="logs", daemon=True),
-        threading.Thread(target=run_pipes, args=(stop_workers, url), name="pipes", daemon=True),
+        threading.Thread(target=run_worker, args=(stop_workers,), name=name, daemon=True)
+        for name, run_worker in runs.items()
     ]
     for worker in workers:
         worker.start()
@@ -165,7 +137,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
         stop_workers.set()
         for worker in workers:
             worker.join(timeout=60)
-        close_functions()
+        events.close()
         if close_athena:
             close_athena()
         loop.call_soon_threadsafe(ended.set)
@@ -174,7 +146,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     return Server(url, activity, stop, thread.is_alive)
 
 
-def _plug_in(app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources) -> Callable[[], None]:
+def _plug_in(app: ModuleType, state_dir: Path, events: event_services.EventServices) -> Callable[[], None]:
     """Put our handlers in front of the base's; return what is to be done when the base has read its state."""
     handlers = base.handlers(app)
     persistence.make_durable(app, handlers)
@@ -188,90 +160,20 @@ def _plug_in(app: ModuleType, state_dir: Path, sources: event_source_mappings.So
     journal = state_dir / "services" / "kinesis-records.jsonl"
     save_streams = base.saver(app, "kinesis")
     handlers["kinesis"] = kinesis.handler(
-        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal, sources.bells.ring
+        handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal, events.announce
     )
-    handlers["lambda"] = event_source_mappings.handler(handlers["lambda"], sources)
 
-    restore_tables = _plug_in_tables(app, state_dir, sources)
     save_iot = base.saver(app, "iot")
 
     def restore() -> None:
         if kinesis.restore(base.kinesis_streams(app), journal):
             save_streams()
         journal.write_bytes(b"")
-        restore_tables()
+        events.restore()
         mqtt.write_certificates(state_dir, *base.mqtt_certificates(app))
         save_iot()
 
     return restore
-
-
-def _plug_in_tables(app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources) -> Callable[[], None]:
-    """Make items and stream records durable; return what is to be done when the base has read its state."""
-
-    def announce(table_arn: str) -> None:
-        sources.bells.ring(dynamodb_base.stream_of(app, table_arn) or table_arn)
-
-    journal = dynamodb.Journal(state_dir / "services" / "dynamodb-changes.jsonl", announce)
-    save = dynamodb_base.saver(app)
-    handlers = base.handlers(app)
-    handlers["dynamodb"] = dynamodb.handler(handlers["dynamodb"], journal, save)
-
-    def restore() -> None:
-        dynamodb_base.restore_streams(app)
-        if changes := journal.changes():
-            for change in changes:
-                dynamodb_base.apply(app, change)
-            save()
-            journal.clear()
-        dynamodb_base.patch(app, journal.note)
-
-    return restore
-
-
-def _plug_in_events(app: ModuleType) -> event_delivery.Deliveries:
-    """Have events delivered by our worker; return the queue of what it is to deliver."""
-    deliveries: event_delivery.Deliveries = queue.SimpleQueue()
-    events_base.patch(app, deliveries.put)
-    handlers = base.handlers(app)
-    base_events = handlers["events"]
-
-    async def handle(
-        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
-    ) -> base.Response:
-        status, answered, content = await base_events(method, path, headers, body, query_params)
-        if status == 200 and persistence.action(headers, body, query_params) == "DescribeConnection":
-            content = json.dumps(event_delivery.without_secrets(json.loads(content))).encode()
-            answered = {name: value for name, value in answered.items() if name.lower() != "content-length"}
-        return status, answered, content
-
-    handlers["events"] = handle
-    return deliveries
-
-
-def _plug_in_pipes(
-    app: ModuleType, state_dir: Path, sources: event_source_mappings.Sources
-) -> Callable[[threading.Event, str], None]:
-    """Put our pipes in the base's place; return what runs them: (stop, address of the endpoint)."""
-    records = partial(dynamodb_base.stream_records, app)
-
-    def last_of(stream_arn: str) -> str:
-        found = records(stream_arn)
-        return found[-1]["dynamodb"]["SequenceNumber"] if found else ""
-
-    defined = pipes.Pipes(state_dir / "services" / "trafficlake-pipes.json", sources.positions, last_of)
-    base.handlers(app)["pipes"] = defined.handle
-    stream = pipe_runs.Stream(records, sources.bells, partial(base.matches_pattern, app))
-    return lambda stop, url: pipe_runs.run(stop, url, defined, stream)
-
-
-def _plug_in_functions(
-    app: ModuleType, state_dir: Path, url: str, invocations: function_logs.Invocations
-) -> Callable[[], None]:
-    """Run functions in processes of our own; return what ends those processes."""
-    running = functions.Functions(state_dir / "functions", own_environment(url), base.function_runner(app))
-    base.run_functions_with(app, running.execute, function_logs.taker(invocations))
-    return running.close
 
 
 def _read(objects: Any, address: str) -> bytes:  # noqa: ANN401 — boto3 clients have no type
