@@ -17,7 +17,7 @@ from tests.bench import alerts, batch, demo, history, landing
 from tests.bench.measure import Report
 from tests.bench.report import remarks, table
 
-PARTS = ("a", "b", "c", "d", "e")
+PARTS = ("a", "b", "c", "d", "e", "f")
 NINE_MILLION = 9_000_000
 
 
@@ -29,12 +29,13 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         choices=PARTS,
         default=PARTS,
-        help="a batch, b history, c landing, d demo, e alerts (default all)",
+        help="a batch, b history, c landing, d demo, e alerts, f MQTT to queue (default all)",
     )
     add("--readings", type=int, default=NINE_MILLION, help="of (a), the hour of a city at 20 s (default %(default)s)")
     add("--days", type=int, nargs="+", default=[1, 7, 30], help="of (b), histories (default %(default)s)")
     add("--sensors", type=int, default=160, help="of (b) (default %(default)s)")
     add("--documents", type=int, default=500_000, help="of (c) (default %(default)s)")
+    add("--rates", type=int, nargs="+", default=[100, 2_000], help="of (f), readings a second (default %(default)s)")
     add("--records", type=int, default=1_000, help="of (e), in a batch (default %(default)s)")
     add("--repeats", type=int, default=3, help="of every side (default %(default)s)")
     add("--work", type=Path, help="folder for files, kept afterwards (default: a temporary one, removed)")
@@ -58,6 +59,11 @@ def main() -> None:
             _in(work / "c", landing.measure, asked.documents),
         ),
         "e": ("(e) alerts", f"{asked.records:,} records", _in(work / "e", alerts.measure, asked.records)),
+        "f": (
+            "(f) MQTT to queue",
+            f"{asked.rates} readings/s",
+            _in(work / "f", alerts.measure_latency, asked.rates),
+        ),
     }
     try:
         for part in asked.only:

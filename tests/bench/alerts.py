@@ -1,12 +1,15 @@
-"""(e) The alerts' functions: what they cost beside bare decoding and beside a naive function, and what they need."""
+"""(e) What the alerts' functions cost beside bare decoding and a naive function; (f) from MQTT to a queue."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.bench.home import bench_home
-from tests.bench.measure import Row, cell
+from tests.bench.measure import CellError, Row, cell
 
 SEGMENTS = 50_000
+LATENCY_S = 30
 
 
 def measure(records: int, repeats: int, work: Path) -> list[Row]:
@@ -50,3 +53,32 @@ def measure(records: int, repeats: int, work: Path) -> list[Row]:
             + f"; boto3 before it {statistics.median(each[0] for each in started['seconds'].values()) * 1000:.0f} ms",
         ),
     ]
+
+
+def measure_latency(rates: Sequence[int], repeats: int, work: Path) -> list[Row]:
+    """Measure the way of an alert from MQTT to a queue at each rate, once: half a minute holds a hundred alerts."""
+    del repeats
+    with bench_home(work / "latency") as environment:
+        found = [
+            cell(
+                "alert_latency", {"rate": rate, "seconds": LATENCY_S, "home_folder": str(work / "latency")}, environment
+            )
+            for rate in rates
+        ]
+    return [_latency_row(rate, each) for rate, each in zip(rates, found, strict=True)]
+
+
+def _latency_row(rate: int, found: dict[str, Any]) -> Row:
+    seconds, around = sorted(found["seconds"]), found["around"]
+    if not seconds:
+        raise CellError(f"none of the alerts arrived at {rate} readings/s")
+    median, worst = seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, len(seconds) * 99 // 100)]
+    return Row(
+        "(f) MQTT to queue",
+        f"{rate:,} readings/s",
+        sides=("an alert", ""),
+        ours=tuple(seconds),
+        detail=f"p50 {median * 1000:.0f} ms, p99 {worst * 1000:.0f} ms of {len(seconds)} alerts, {found['missing']} "
+        f"missing; {around['acknowledged']:,} of {around['sent']:,} readings acknowledged, sent at "
+        f"{around['sent'] / around['sent_s']:,.0f}/s",
+    )
