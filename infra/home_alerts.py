@@ -5,6 +5,7 @@ have changed gets its new package.
 """
 
 import json
+import secrets
 from dataclasses import asdict
 from typing import Any
 
@@ -35,8 +36,9 @@ def create_alert_resources(city: CitySettings) -> None:
     _map(functions["track"], city.segment_stream, failed, window_s=0)
     bus = _create_bus(city)
     _create_pipe(city, role, table_stream, functions["describe"], bus, undelivered)
+    key = _create_key(city)
     for route in city.alert_routes:
-        _create_route(city, route, role, undelivered)
+        _create_route(city, route, role, undelivered, key)
     _schedule(city, functions["watch"])
 
 
@@ -188,11 +190,32 @@ def _create_pipe(  # noqa: PLR0913, PLR0917 — a pipe joins five things
     )
 
 
-def _create_route(city: CitySettings, route: AlertRoute, role: str, undelivered: str) -> None:
+def _create_key(city: CitySettings) -> str:
+    """Return the alias of the key that topics are encrypted with: AWS's own key does not let EventBridge publish."""
+    kms, alias = boto3.client("kms"), f"alias/{city.alert_bus}"
+    if all(
+        each["AliasName"] != alias for page in kms.get_paginator("list_aliases").paginate() for each in page["Aliases"]
+    ):
+        account = boto3.client("sts").get_caller_identity()["Account"]
+        everything = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*"}
+        publish = {
+            "Effect": "Allow",
+            "Principal": {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        }
+        statements = [statement | {"Resource": "*"} for statement in (everything, publish)]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        key = kms.create_key(Description="Topics of alerts", Policy=policy)["KeyMetadata"]["KeyId"]
+        kms.enable_key_rotation(KeyId=key)
+        kms.create_alias(AliasName=alias, TargetKeyId=key)
+    return alias
+
+
+def _create_route(city: CitySettings, route: AlertRoute, role: str, undelivered: str, key: str) -> None:
     """Send the alerts of a route to its topic, as text that people read, and to its webhook as they are on the bus."""
     events, sns = boto3.client("events"), boto3.client("sns")
     name = f"{city.alert_bus}-{route.name}"
-    topic = sns.create_topic(Name=name, Attributes={"KmsMasterKeyId": "alias/aws/sns"})["TopicArn"]
+    topic = sns.create_topic(Name=name, Attributes={"KmsMasterKeyId": key})["TopicArn"]
     for address in route.emails:
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
     events.put_rule(
@@ -222,14 +245,14 @@ def route_pattern(route: AlertRoute) -> dict[str, Any]:
 
 def _destination(city: CitySettings, name: str, url: str) -> str:
     """Return the address of an API destination that posts to a URL, with the key of the city's secret."""
-    events, secrets = boto3.client("events"), boto3.client("secretsmanager")
+    events, vault = boto3.client("events"), boto3.client("secretsmanager")
     unless_exists(
-        secrets.create_secret,
+        vault.create_secret,
         Name=city.webhook_secret,
-        GenerateSecretString={"PasswordLength": 40, "ExcludePunctuation": True},
+        SecretString=secrets.token_urlsafe(30),
         Description="What webhooks of alerts get as x-api-key",
     )
-    key = secrets.get_secret_value(SecretId=city.webhook_secret)["SecretString"]
+    key = vault.get_secret_value(SecretId=city.webhook_secret)["SecretString"]
     authorization = {"ApiKeyAuthParameters": {"ApiKeyName": "x-api-key", "ApiKeyValue": key}}
     unless_exists(events.create_connection, Name=name, AuthorizationType="API_KEY", AuthParameters=authorization)
     connection = events.describe_connection(Name=name)["ConnectionArn"]

@@ -2,10 +2,13 @@
 
 import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import psutil
@@ -18,20 +21,25 @@ from ingestion.alerts.reference import KEY, Segment, Sensor, encode
 
 pytestmark = pytest.mark.slow
 
-SEGMENTS = [f"segment-{number}" for number in range(6)]
+SEGMENTS = [f"segment-{number}" for number in range(7)]
+ZONES = {"segment-6": "Z2"}
 SENSORS = {f"{segment}-{lane}": Sensor(segment, 30.0, 255.0) for segment in SEGMENTS for lane in (1, 2)}
 WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
-def alerts(tmp_path_factory, run_endpoint) -> Iterator[tuple[str, int]]:
+def alerts(tmp_path_factory, run_endpoint, webhook) -> Iterator[tuple[str, int]]:
     """An endpoint of these tests' own with the snapshot published; yields (URL of a queue on its bus, its process)."""
     before = dict(os.environ)
+    os.environ["TRAFFICLAKE_ALERT_ROUTES"] = json.dumps(
+        [{"name": "all"}, {"name": "centre", "zones": ["Z2"], "levels": ["CRITICAL"], "webhook_url": webhook.url}]
+    )
+    settings.cache_clear()
     with run_endpoint(tmp_path_factory.mktemp("live_alerts"), "--no-athena") as (url, process):
         home.use_local_home(url)
         home.create_resources()
         city = settings()
-        segments = [Segment(each, "Z1", "C1", 100.0, 0.0, 1.0) for each in SEGMENTS]
+        segments = [Segment(each, ZONES.get(each, "Z1"), "C1", 100.0, 0.0, 1.0) for each in SEGMENTS]
         boto3.client("s3").put_object(Bucket=city.lake_bucket, Key=KEY, Body=encode(SENSORS, segments))
         queue, arn = make_queue("bus")
         events = boto3.client("events")
@@ -42,7 +50,36 @@ def alerts(tmp_path_factory, run_endpoint) -> Iterator[tuple[str, int]]:
         yield queue, process.pid
     os.environ.clear()
     os.environ.update(before)
+    settings.cache_clear()
     boto3.DEFAULT_SESSION = None
+
+
+@dataclass
+class Webhook:
+    """A city's own server: what was posted to it, as (API key, event)."""
+
+    url: str
+    posted: list[tuple[str | None, dict]]
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[Webhook]:
+    posted: list[tuple[str | None, dict]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            posted.append((self.headers["x-api-key"], json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Webhook(f"http://127.0.0.1:{server.server_port}/alerts", posted)
+        server.shutdown()
 
 
 def make_queue(name: str) -> tuple[str, str]:
@@ -116,11 +153,24 @@ def test_a_lone_reading_is_told_within_a_minute_or_so_and_shown_as_current(alert
     assert (alert.zone_id, alert.level, alert.congestion_index) == ("Z1", "CRITICAL", 100.0)
 
 
+def test_a_route_gets_the_alerts_of_its_zones_and_levels_and_no_others(alerts, webhook):
+    queue, _ = alerts
+    # the mean passes WARNING on its way up, and is over 90 at once elsewhere
+    send(readings("segment-6", [98.0] * 30 + [15.0] * 60, past_us(1900)))
+    events = received(queue, lambda found: len(found) >= 2)
+    assert [event["detail"]["level"] for event in events] == ["WARNING", "CRITICAL"]
+    deadline = time.monotonic() + WAIT_S
+    while not webhook.posted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    key = boto3.client("secretsmanager").get_secret_value(SecretId=settings().webhook_secret)["SecretString"]
+    assert [(given, event["event_id"]) for given, event in webhook.posted] == [(key, events[1]["detail"]["event_id"])]
+
+
 def test_functions_killed_at_their_work_lose_and_double_no_notification(alerts):
     """kill -9 of every process of a function, again and again, while two hours of four segments pass."""
     queue, endpoint = alerts
     stop_and_go = ([15.0] * 45 + [98.0] * 70) * 3
-    segments = SEGMENTS[2:]
+    segments = SEGMENTS[2:6]
     records = [readings(segment, stop_and_go, past_us(7000)) for segment in segments]
     together = [record for moment in zip(*records, strict=True) for record in moment]
     killed = 0
