@@ -90,6 +90,10 @@ def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
     soon = {service: Soon(savers[service]) for service in ("events", "sqs")}
     for service in DURABLE:
         handlers[service] = _saving(handlers[service], service, savers[service], soon.get(SAVED_SOON.get(service, "")))
+    # Shadows, which iot-data changes, are part of the state of IoT.
+    save_iot = base.saver(app, "iot")
+    for service in ("iot", "iot-data"):
+        handlers[service] = _saving(handlers[service], service, save_iot, None)
 
 
 class Soon:
