@@ -7,6 +7,7 @@ prints goes to standard output, which ends each invocation with a line that begi
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from types import SimpleNamespace
 
 END_OF_LOG = "\x1e"
+_GRACE_S = 5
 
 
 def main() -> None:
@@ -38,7 +40,10 @@ def main() -> None:
             message = json.loads(endpoint.recv_bytes())
         except EOFError:
             return
-        answer = json.dumps(failed).encode() if failed else _invoke(handler, message)
+        # An endpoint that was killed leaves nothing that runs for ever.
+        signal.alarm(int(message["deadline"] - time.time()) + _GRACE_S)
+        answer = json.dumps(failed | {"ends": True}).encode() if failed else _invoke(handler, message)
+        signal.alarm(0)
         sys.stdout.flush()
         sys.stderr.flush()
         os.write(1, f"{END_OF_LOG}{message['request_id']}\n".encode())

@@ -40,7 +40,7 @@ Outcome = dict[str, Any]
 Execute = Callable[[Function, Any, str], Outcome]
 
 
-@dataclass
+@dataclass(eq=False)
 class Environment:
     """A warm process of one revision of a function."""
 
@@ -51,6 +51,7 @@ class Environment:
     log_ended: threading.Event = field(default_factory=threading.Event)
     last_used: float = field(default_factory=time.monotonic)
     ready: bool = False
+    busy: bool = True
 
     def wait_until_ready(self) -> None:
         """Wait until the handler is imported. Raises EOFError when the process ended, TimeoutError when it hangs."""
@@ -90,7 +91,7 @@ class Functions:
         self._folder = folder
         self._variables = variables
         self._execute_other = execute_other
-        self._idle: list[Environment] = []
+        self._environments: list[Environment] = []
         self._lock = threading.Lock()
         shutil.rmtree(folder, ignore_errors=True)
         self._runtime = _provide(folder / "runtime")
@@ -113,48 +114,48 @@ class Functions:
             problem = "Runtime.ExitError", f"Runtime exited {_how(environment.process)}"
         else:
             log = environment.take_log()
-            self._release(environment)
+            if answer.get("ends"):
+                self._end([environment])
+            else:
+                self._release(environment)
             if "result" in answer:
                 return {"body": answer["result"], "log": log}
             body = answer["error"] | {"requestId": request_id}
             return {"body": body, "error": True, "function_error": "Unhandled", "log": log}
-        environment.kill()
+        self._end([environment])
         return _failure(request_id, problem[0], f"RequestId: {request_id} Error: {problem[1]}", environment.take_log())
 
     def close(self) -> None:
-        """End all environments that are not at work."""
+        """End all environments, those at work too."""
+        self._end(list(self._environments))
+
+    def _end(self, environments: list[Environment]) -> None:
         with self._lock:
-            ended, self._idle = self._idle, []
-        for environment in ended:
-            environment.kill()
+            self._environments = [each for each in self._environments if each not in environments]
+        for each in environments:
+            each.kill()
 
     def _acquire(self, config: dict[str, Any], package: bytes) -> Environment:
         variables = config.get("Environment", {}).get("Variables", {})
         parts = (config["FunctionArn"], config["CodeSha256"], config["Handler"], config["MemorySize"], variables)
         revision = json.dumps(parts, sort_keys=True)
         with self._lock:
-            found = next((each for each in reversed(self._idle) if each.revision == revision), None)
+            idle = [each for each in self._environments if not each.busy]
+            found = next((each for each in idle if each.revision == revision and each.process.poll() is None), None)
             # Former revisions of the function, and what nobody has used for long, go.
-            stale = [
-                each
-                for each in self._idle
-                if each is not found
-                and (
-                    time.monotonic() - each.last_used > IDLE_LIMIT_S
-                    or (each.revision != revision and json.loads(each.revision)[0] == config["FunctionArn"])
-                )
-            ]
-            self._idle = [each for each in self._idle if each is not found and each not in stale]
-        for each in stale:
-            each.kill()
-        if found and found.process.poll() is None:
-            return found
-        return self._start(config, self._unpack(config["CodeSha256"], package), revision)
+            stale = [each for each in idle if each is not found and _is_stale(each, revision)]
+            for each in filter(None, [found, *stale]):
+                each.busy = True
+        self._end(stale)
+        if not found:
+            found = self._start(config, self._unpack(config["CodeSha256"], package), revision)
+            with self._lock:
+                self._environments.append(found)
+        return found
 
     def _release(self, environment: Environment) -> None:
         environment.last_used = time.monotonic()
-        with self._lock:
-            self._idle.append(environment)
+        environment.busy = False
 
     def _unpack(self, digest: str, package: bytes) -> Path:
         target = self._folder / "code" / uuid.uuid5(uuid.NAMESPACE_OID, digest).hex
@@ -194,6 +195,11 @@ def _ask(environment: Environment, config: dict[str, Any], event: Any, request_i
     if not environment.connection.poll(limit_s):
         raise TimeoutError
     return json.loads(environment.connection.recv_bytes())
+
+
+def _is_stale(environment: Environment, revision: str) -> bool:
+    former = environment.revision != revision and json.loads(environment.revision)[0] == json.loads(revision)[0]
+    return former or environment.process.poll() is not None or time.monotonic() - environment.last_used > IDLE_LIMIT_S
 
 
 def _provide(folder: Path) -> Path:
