@@ -8,7 +8,8 @@ Key: `segment_id` and `ts`. Of each segment there are
 
 Of a feed that falls silent the key is `zone#` and the zone. The item that is written last for a segment carries in
 `state` all that is kept of it, compressed; `watermark_us` says how far that is. `last_arrived_us` is the newest arrival
-of the segment when the item was written. Items but `current` expire.
+of the segment when the item was written, and what the time of expiry counts from: history that is sent today is of
+today here. `current` items do not expire.
 """
 
 import zlib
@@ -32,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def of_told(segment_id: str, zone_id: str | None, told: Told) -> Item:
     """Return the item of one summary or change of a segment."""
     if isinstance(told, machine.Summary):
-        return _item(segment_id, iso(told.interval_start_us), zone_id, told.interval_start_us) | {
+        return _item(segment_id, iso(told.interval_start_us), zone_id) | {
             "readings": told.readings,
             "mean_index": told.mean_index,
             "worst_index": told.worst_index,
@@ -61,7 +62,7 @@ def change_item(
     """Return the item of a change; equal changes have equal keys, so a second one cannot be added."""
     about = [str(measures[name]) for name in ("sensor_id", "rule") if name in measures]
     sort_key = "#".join([iso(ts_us), kind, *about])
-    return _item(key, sort_key, zone_id, ts_us) | {"kind": kind, "ts_us": ts_us, "since_us": since_us} | measures
+    return _item(key, sort_key, zone_id) | {"kind": kind, "ts_us": ts_us, "since_us": since_us} | measures
 
 
 def current_item(segment_id: str, zone_id: str | None, state: machine.State) -> Item:
@@ -98,16 +99,16 @@ def restored(item: Mapping[str, Any]) -> Tracked:
     return Tracked(machine.from_item(document["machine"]), sensors, int(item["last_arrived_us"]))
 
 
+def arrived(last_arrived_us: int) -> Item:
+    """Return the attributes that say when the newest reading of an item arrived, and when the item may go."""
+    return {"last_arrived_us": last_arrived_us, "expires_at": last_arrived_us // 1_000_000 + EXPIRES_AFTER_S}
+
+
 def iso(ts_us: int) -> str:
     """Return an instant as ISO 8601 text that sorts as the instants do."""
     moment = _EPOCH + timedelta(microseconds=ts_us)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _item(key: str, sort_key: str, zone_id: str | None, ts_us: int) -> Item:
-    return {
-        "segment_id": key,
-        "ts": sort_key,
-        "zone_id": zone_id or NO_ZONE,
-        "expires_at": ts_us // 1_000_000 + EXPIRES_AFTER_S,
-    }
+def _item(key: str, sort_key: str, zone_id: str | None) -> Item:
+    return {"segment_id": key, "ts": sort_key, "zone_id": zone_id or NO_ZONE}

@@ -119,7 +119,7 @@ def _write_segment(
             ConditionExpression="attribute_not_exists(segment_id) OR watermark_us < :watermark",
             ExpressionAttributeValues=_attributes({":watermark": tracked.state.watermark_us}),
         )
-    arrived = {"last_arrived_us": tracked.last_arrived_us}
+    arrived = items.arrived(tracked.last_arrived_us)
     *first, last = (items.of_told(segment_id, zone_id, each) | arrived for each in told)
     written += sum(put_once(table, item) for item in first)
     return written + _put(

@@ -69,13 +69,15 @@ def watch_zone(table: store.Table, zone_id: str, now_us: int, silence_after_s: i
     key = items.ZONE_PREFIX + zone_id
     current = store.current(table, key)
     silent_since_us = current.get("silent_since_us") if current else None
+    # Not when anything arrived: the zone's newest item is to stay one of its segments'.
+    expires = {"expires_at": items.arrived(now_us)["expires_at"]}
     is_silent = now_us - arrived_us > silence_after_s * _SECOND_US
     if is_silent and silent_since_us is None:
         change = items.change_item(key, zone_id, SILENCE_STARTED, arrived_us, arrived_us)
-        store.put_once(table, change)
+        store.put_once(table, change | expires)
         store.put_current(table, {"segment_id": key, "ts": items.CURRENT, "silent_since_us": arrived_us})
     elif silent_since_us is not None and arrived_us > silent_since_us and not is_silent:
         change = items.change_item(key, zone_id, SILENCE_ENDED, arrived_us, silent_since_us)
         # One end per silence, also where this is killed before it has noted that it told it.
-        store.put_once(table, change | {"ts": f"{items.iso(silent_since_us)}#{SILENCE_ENDED}"})
+        store.put_once(table, change | expires | {"ts": f"{items.iso(silent_since_us)}#{SILENCE_ENDED}"})
         store.put_current(table, {"segment_id": key, "ts": items.CURRENT})

@@ -143,7 +143,7 @@ def items_of(table: str) -> dict[tuple[str, str], dict]:
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table)
     found = [plain(item) for page in pages for item in page["Items"]]
     # Which item carries the state, and when its readings arrived, depends on where batches end.
-    passing = ("state", "watermark_us", "last_arrived_us")
+    passing = ("state", "watermark_us", "last_arrived_us", "expires_at")
     return {
         (item["segment_id"], item["ts"]): {key: value for key, value in item.items() if key not in passing}
         for item in found

@@ -87,7 +87,7 @@ def test_an_item_of_an_attempt_that_was_cut_off_gets_the_state_and_stays_what_it
     assert store.write(state_table, shorter, ZONES) == 1
     completed = everything(state_table)[cut_off["ts"]]
     assert store.load(state_table, {"s"}) == shorter.states
-    own = ("state", "watermark_us", "last_arrived_us")
+    own = ("state", "watermark_us", "last_arrived_us", "expires_at")
     assert {name: value for name, value in completed.items() if name not in own} == {
         name: value for name, value in cut_off.items() if name not in own
     }
