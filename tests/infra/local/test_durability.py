@@ -185,6 +185,14 @@ def test_a_journal_cut_short_gives_back_what_is_whole(tmp_path: Path) -> None:
         ("kinesis", "POST", "/", "CreateStream", True),
         ("iam", "POST", "/", "CreateRole", True),
         ("iam", "POST", "/", "ListRoles", False),
+        ("sqs", "POST", "/", "CreateQueue", True),
+        ("sqs", "POST", "/", "SendMessage", False),
+        ("sqs", "POST", "/", "ReceiveMessage", False),
+        ("lambda", "POST", "/2015-03-31/functions", "", True),
+        ("lambda", "PUT", "/2015-03-31/functions/f/code", "", True),
+        ("lambda", "DELETE", "/2015-03-31/event-source-mappings/u", "", True),
+        ("lambda", "GET", "/2015-03-31/functions/f", "", False),
+        ("lambda", "POST", "/2015-03-31/functions/f/invocations", "", False),
     ],
 )
 def test_only_calls_that_change_definitions_save(
