@@ -124,7 +124,8 @@ def _saving(handler: Handler, service: str, save: Callable[[], None], soon: Soon
         response = await handler(method, path, headers, body, query_params)
         name = action(headers, body, query_params)
         if response[0] < 300 and changes(service, method, path, name):
-            await asyncio.to_thread(save)
+            # On the server's loop: in a thread, what is being copied would change.
+            save()
         elif soon and name in PASSING_DATA and name != "ReceiveMessage":
             soon.ask()
         return response

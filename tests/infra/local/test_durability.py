@@ -3,12 +3,14 @@
 import json
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pyarrow as pa
 import pytest
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import CommitFailedException
@@ -171,6 +173,22 @@ def test_a_journal_cut_short_gives_back_what_is_whole(tmp_path: Path) -> None:
     assert kinesis.restore(streams, tmp_path / "journal") == 1
     assert [record["SequenceNumber"] for record in saved] == [f"{number:030}" for number in (1, 2)]
     assert kinesis.restore(streams, tmp_path / "none") == 0
+
+
+def test_definitions_that_are_made_at_once_are_all_made(endpoint: str) -> None:
+    def make(writer: int) -> int:
+        # Of a session of its own: sessions are not shared by threads. Not repeated: each call must do.
+        once = Config(retries={"total_max_attempts": 1})
+        session = boto3.session.Session()
+        sqs, sns = (session.client(service, config=once) for service in ("sqs", "sns"))
+        for number in range(40):
+            queue = sqs.create_queue(QueueName=f"at-once-{writer}-{number}")["QueueUrl"]
+            sns.create_topic(Name=f"at-once-{writer}-{number}")
+            sqs.send_message(QueueUrl=queue, MessageBody="message")
+        return number
+
+    with ThreadPoolExecutor(6) as writers:
+        assert list(writers.map(make, range(6))) == [39] * 6
 
 
 @pytest.mark.parametrize(
