@@ -16,7 +16,7 @@ import certifi
 import orjson
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.errors import UsageError
@@ -79,7 +79,7 @@ def provision(device_id: str, folder: Path, interval_s: int, authorities: str, c
     iot.create_thing(thingName=device_id, thingTypeName=thing_type(city))
     if any(certificate["status"] == "ACTIVE" for certificate in _certificates(iot, device_id)):
         raise UsageError(f"{device_id} has an active certificate: `trafficlake devices revoke {device_id}` first.")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = ec.generate_private_key(ec.SECP256R1())
     certificate = iot.create_certificate_from_csr(certificateSigningRequest=_signing_request(key, device_id))
     principal = certificate["certificateArn"]
     iot.attach_policy(policyName=policy_name(city), target=principal)
@@ -106,14 +106,14 @@ def _prepare(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be written to.")
 
 
-def _signing_request(key: rsa.RSAPrivateKey, device_id: str) -> str:
+def _signing_request(key: ec.EllipticCurvePrivateKey, device_id: str) -> str:
     # A common name has at most 64 characters; the thing, not the name, says whose the certificate is.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id[:64])])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     # Nobody else may read it, from its first byte on.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -154,6 +154,17 @@ def glue_state(app: ModuleType) -> dict[str, Any]:
     return app._get_module("glue")._ALL_STATE
 
 
+def iot_state(app: ModuleType) -> Callable[[], dict[str, Any]]:
+    """Return a function that returns the live stores of IoT: its own `get_state` copies them deeply.
+
+    To be called when the base has read its state and `mqtt_certificates` are made: what is no store stays as it is.
+    """
+    iot = app._get_module("iot")
+    state = iot.get_state()
+    stores = [name for name, value in state.items() if isinstance(value, type(iot._things))]
+    return lambda: state | {name: getattr(iot, f"_{name}") for name in stores}
+
+
 def saver(app: ModuleType, service: str, state: Callable[[], dict[str, Any]] | None = None) -> Callable[[], None]:
     """Return a function that writes the state of one service to its file, whole or not at all.
 

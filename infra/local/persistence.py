@@ -90,10 +90,17 @@ def make_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
     soon = {service: Soon(savers[service]) for service in ("events", "sqs")}
     for service in DURABLE:
         handlers[service] = _saving(handlers[service], service, savers[service], soon.get(SAVED_SOON.get(service, "")))
-    # Shadows, which iot-data changes, are part of the state of IoT.
-    save_iot = base.saver(app, "iot")
+
+
+def make_devices_durable(app: ModuleType, handlers: dict[str, Handler]) -> None:
+    """Do the same for IoT and its shadows, once the base has read its state and the broker's certificates are made.
+
+    Many devices connect at once, each with a change of its shadow: the state is saved without a copy.
+    """
+    save = base.saver(app, "iot", base.iot_state(app))
+    save()
     for service in ("iot", "iot-data"):
-        handlers[service] = _saving(handlers[service], service, save_iot, None)
+        handlers[service] = _saving(handlers[service], service, save, None)
 
 
 class Soon:

@@ -163,15 +163,13 @@ def _plug_in(app: ModuleType, state_dir: Path, events: event_services.EventServi
         handlers["kinesis"], save_streams, partial(base.kinesis_stream_of, app), journal, events.announce
     )
 
-    save_iot = base.saver(app, "iot")
-
     def restore() -> None:
         if kinesis.restore(base.kinesis_streams(app), journal):
             save_streams()
         journal.write_bytes(b"")
         events.restore()
         mqtt.write_certificates(state_dir, *base.mqtt_certificates(app))
-        save_iot()
+        persistence.make_devices_durable(app, handlers)
 
     return restore
 

@@ -72,7 +72,9 @@ class Connection:
         return self.device.allows(self.client_id, action, resource)
 
     def cut(self, reason: str) -> None:
-        """End the connection at once."""
+        """End the connection at once; only the first reason counts."""
+        if self.writer.transport.is_closing():
+            return
         log.warning("device %s is disconnected: %s", self.device.thing or self.device.certificate_id, reason)
         self.writer.transport.abort()
 

@@ -49,6 +49,17 @@ CONTRACTS: dict[str, str] = {
         assert "127.0.0.1" in map(str, names.get_values_for_type(x509.IPAddress))
         assert app._get_module("iot").get_state()["ca"]["ca_cert_pem"] == authority
     """,
+    "the live stores of IoT are what it copies": """
+        iot = app._get_module("iot")
+        base.mqtt_certificates(app)
+        state = base.iot_state(app)
+        iot._things["t"] = {"thingName": "t"}
+        assert state()["things"] is iot._things
+        base.saver(app, "iot", state)()
+        saved = Path(sys.argv[1], "services", "iot.json").read_bytes()
+        base.saver(app, "iot")()
+        assert Path(sys.argv[1], "services", "iot.json").read_bytes() == saved
+    """,
     "objects are kept by bucket and key": """
         s3 = app._get_module("s3")
         s3._buckets["bucket-x"] = {"objects": {"a/1": {}, "a/b/2": {}, "c": {}}}

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,19 @@ def test_none_of_many_messages_is_lost_and_they_keep_their_order(device_home: De
             client.paho.publish(device.topic, json.dumps(READING | {"status": str(number)}), qos=1)
         wait_for(lambda: len(acknowledged) == count)
     assert [int(reading["status"]) for reading in device_home.readings(device)] == list(range(count))
+
+
+def test_many_devices_that_come_at_once_are_all_let_in_and_seen(device_home: DeviceHome) -> None:
+    def provisioned_and_heard(number: int) -> bool:
+        device = device_home.provision(f"crowd-{number}")
+        with device_home.connected(device) as client:
+            return client.publish(device.topic, READING)
+
+    with ThreadPoolExecutor(10) as crowd:
+        assert all(crowd.map(provisioned_and_heard, range(30)))
+    wait_for(
+        lambda: all(row.last_seen for row in devices.list_devices(settings()) if row.device_id.startswith("crowd-"))
+    )
 
 
 def test_the_load_of_the_benchmark_arrives_as_it_says(device_home: DeviceHome, device: Device) -> None:
