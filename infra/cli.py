@@ -277,11 +277,7 @@ def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
 
     Example: [bold]trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75[/bold]
     """
-    bounds = _time("--from", start), _time("--to", end)
-    if bounds[0] >= bounds[1]:
-        raise UsageError("--from must be earlier than --to.")
-    if home is Home.aws:
-        raise UsageError("on AWS the Glue job congestion_episodes finds the episodes, not this machine.")
+    bounds = _span(start, end, home)
     try:
         thresholds = Thresholds(warning=warning, critical=critical, clear=clear)
     except ValueError as error:
@@ -290,6 +286,33 @@ def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
     from infra import alerts  # noqa: PLC0415
 
     alerts.backtest(*bounds, thresholds)
+
+
+@alerts_app.command("episodes")
+def alerts_episodes(
+    start: Annotated[str, typer.Option("--from", metavar="T", help="start of the event time, UTC")],
+    end: Annotated[str, typer.Option("--to", metavar="T", help="its end, exclusive")],
+    home: HomeOption = Home.local,
+) -> None:
+    """Write the episodes that started in that time to marts.congestion_episodes, in place of those of before.
+
+    Example: [bold]trafficlake alerts episodes --from 2026-03-02 --to 2026-03-09[/bold]
+    """
+    bounds = _span(start, end, home)
+    enter(home)
+    from infra import alerts  # noqa: PLC0415
+
+    alerts.write_episodes(*bounds)
+
+
+def _span(start: str, end: str, home: Home) -> tuple[datetime, datetime]:
+    """Return a span of event time, naive UTC. Raises UsageError for one that holds no time, and on AWS."""
+    bounds = _time("--from", start), _time("--to", end)
+    if bounds[0] >= bounds[1]:
+        raise UsageError("--from must be earlier than --to.")
+    if home is Home.aws:
+        raise UsageError("on AWS the Glue job congestion_episodes finds the episodes, not this machine.")
+    return bounds
 
 
 @alerts_app.command("list")
