@@ -3,8 +3,7 @@
 import os
 import shlex
 import sys
-from dataclasses import astuple
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -14,13 +13,13 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from infra import console
+from infra import cli_alerts, cli_devices, console
+from infra.cli_home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
 from infra.errors import FailedError, UsageError
 from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
 from infra.local import process, toolchain
 from infra.runners.events import RunReport, StepFailedError
 from infra.settings import settings
-from ingestion.alerts.thresholds import Thresholds
 from ingestion.errors import UnusableFileError
 
 app = typer.Typer(
@@ -34,17 +33,8 @@ app = typer.Typer(
 )
 registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segments and zones.")
 app.add_typer(registry_app, name="registry")
-alerts_app = typer.Typer(no_args_is_help=True, help="Congestion alerts.")
-app.add_typer(alerts_app, name="alerts")
-devices_app = typer.Typer(no_args_is_help=True, help="Devices that send over MQTT, and their certificates.")
-app.add_typer(devices_app, name="devices")
-
-
-class Home(StrEnum):
-    """Where the product runs."""
-
-    local = "local"
-    aws = "aws"
+app.add_typer(cli_alerts.app, name="alerts")
+app.add_typer(cli_devices.app, name="devices")
 
 
 class Via(StrEnum):
@@ -70,13 +60,6 @@ class Output(StrEnum):
     json = "json"
 
 
-class TableOrJson(StrEnum):
-    """How a list is shown."""
-
-    table = "table"
-    json = "json"
-
-
 class Action(StrEnum):
     """What to do with the local endpoint."""
 
@@ -85,43 +68,7 @@ class Action(StrEnum):
     status = "status"
 
 
-HomeOption = Annotated[
-    Home, typer.Option(help="Where to work: this machine, or the AWS account of your credentials (never by default).")
-]
 Hour = Annotated[str | None, typer.Option(metavar="TIME", help="UTC hour such as 2026-03-02T07:00")]
-
-
-def check_home(home: Home) -> None:
-    """Raise UsageError where the environment contradicts the home that is asked for."""
-    city = settings()
-    if home is Home.aws:
-        if city.stage == "local":
-            raise UsageError("--home aws needs the stage that you deployed: set TRAFFICLAKE_STAGE, such as prod.")
-        if "AWS_ENDPOINT_URL" in os.environ:
-            raise UsageError("--home aws would not reach AWS while AWS_ENDPOINT_URL is set: unset it.")
-    elif city.stage != "local":
-        raise UsageError(f"stage {city.stage} lives on AWS: unset TRAFFICLAKE_STAGE, or pass --home aws.")
-
-
-def enter(home: Home, *, quiet: bool = False) -> None:
-    """Point this process at its home: a running local endpoint (started where none is), or AWS."""
-    check_home(home)
-    if home is Home.aws:
-        return
-    folder = process.state_dir()
-    endpoint = process.status(folder)
-    if endpoint is None:
-        _fetch_tools()
-        if not quiet:
-            console.err.print("starting the local AWS endpoint …", style="dim")
-        endpoint = process.ensure(folder)
-    use_local_home(endpoint.url)
-    create_resources()
-
-
-def _fetch_tools() -> None:
-    with console.fetching() as progress:
-        toolchain.fetch_all(progress)
 
 
 @app.command()
@@ -133,7 +80,7 @@ def local(action: Annotated[Action, typer.Argument(help="what to do")] = Action.
     """
     folder = process.state_dir()
     if action is Action.start:
-        _fetch_tools()
+        fetch_tools()
         endpoint = process.start(folder)
         use_local_home(endpoint.url)
         create_resources()
@@ -247,153 +194,10 @@ def _hour(option: str, text: str | None) -> datetime | None:
     """Return a whole hour as naive UTC; a time without zone is UTC."""
     if text is None:
         return None
-    moment = _time(option, text)
+    moment = utc_time(option, text)
     if (moment.minute, moment.second, moment.microsecond) != (0, 0, 0):
         raise UsageError(f"{option} {text} is not a whole hour; arrival hours are, such as {moment:%Y-%m-%dT%H:00}.")
     return moment
-
-
-def _time(option: str, text: str) -> datetime:
-    """Return a time as naive UTC; a time without zone is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError) as error:  # of the first or last day that there is, another zone may know none
-        raise UsageError(f"{option} {text!r} is not a time such as 2026-03-02T07:00.") from error
-
-
-@alerts_app.command("backtest")
-def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
-    start: Annotated[str, typer.Option("--from", metavar="T", help="start of the event time, UTC")],
-    end: Annotated[str, typer.Option("--to", metavar="T", help="its end, exclusive")],
-    warning: Annotated[float, typer.Option(help="mean congestion index above which a WARNING starts")] = 80,
-    critical: Annotated[float, typer.Option(help="mean index above which it is CRITICAL")] = 90,
-    clear: Annotated[float, typer.Option(help="mean index below which it is cleared, after 10 minutes")] = 70,
-    home: HomeOption = Home.local,
-) -> None:
-    """Show what thresholds would have raised: episodes and notifications by level and zone, the longest, minutes.
-
-    It folds the curated readings of that time through the state machine of the alerts; nothing is written or sent.
-
-    Example: [bold]trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75[/bold]
-    """
-    bounds = _span(start, end, home)
-    try:
-        thresholds = Thresholds(warning=warning, critical=critical, clear=clear)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    enter(home)
-    from infra import alerts  # noqa: PLC0415
-
-    alerts.backtest(*bounds, thresholds)
-
-
-@alerts_app.command("episodes")
-def alerts_episodes(
-    start: Annotated[str, typer.Option("--from", metavar="T", help="start of the event time, UTC")],
-    end: Annotated[str, typer.Option("--to", metavar="T", help="its end, exclusive")],
-    home: HomeOption = Home.local,
-) -> None:
-    """Write the episodes that started in that time to marts.congestion_episodes, in place of those of before.
-
-    Example: [bold]trafficlake alerts episodes --from 2026-03-02 --to 2026-03-09[/bold]
-    """
-    bounds = _span(start, end, home)
-    enter(home)
-    from infra import alerts  # noqa: PLC0415
-
-    alerts.write_episodes(*bounds)
-
-
-def _span(start: str, end: str, home: Home) -> tuple[datetime, datetime]:
-    """Return a span of event time, naive UTC. Raises UsageError for one that holds no time, and on AWS."""
-    bounds = _time("--from", start), _time("--to", end)
-    if bounds[0] >= bounds[1]:
-        raise UsageError("--from must be earlier than --to.")
-    if home is Home.aws:
-        raise UsageError("on AWS the Glue job congestion_episodes finds the episodes, not this machine.")
-    return bounds
-
-
-@alerts_app.command("list")
-def alerts_list(
-    output: Annotated[TableOrJson, typer.Option(help="how to show the alerts")] = TableOrJson.table,
-    home: HomeOption = Home.local,
-) -> None:
-    """Show the segments that are in alert now, the worst first, with the mean congestion index of ten minutes."""
-    enter(home, quiet=output is TableOrJson.json)
-    from infra import current_alerts  # noqa: PLC0415
-
-    alerts = current_alerts.current_alerts()
-    if output is TableOrJson.json:
-        console.raw(current_alerts.as_json(alerts))
-    elif alerts:
-        console.out.print(console.table("", current_alerts.COLUMNS, map(astuple, alerts)))
-    else:
-        console.out.print("no segment is in alert")
-
-
-@alerts_app.command("watch")
-def alerts_watch(home: HomeOption = Home.local) -> None:
-    """Show each change of the alerts as it happens, until Ctrl-C."""
-    enter(home)
-    from infra import current_alerts  # noqa: PLC0415
-
-    current_alerts.watch()
-
-
-@devices_app.command("provision")
-def devices_provision(
-    device_id: Annotated[str, typer.Argument(metavar="ID", help="the sensor's ID: letters, digits, ':', '_' and '-'")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="where ca.pem, cert.pem and key.pem are written")],
-    interval: Annotated[int, typer.Option(min=1, max=86400, help="seconds between its readings, for its shadow")] = 20,
-    home: HomeOption = Home.local,
-) -> None:
-    """Make a certificate for a device; its private key is made here and goes nowhere else.
-
-    Example: [bold]trafficlake devices provision sensor-17 --out certs/sensor-17[/bold]
-    """
-    check_home(home)
-    from infra import devices  # noqa: PLC0415
-
-    devices.check_device_id(device_id)
-    enter(home)
-    # Written by the local endpoint when it starts; on AWS they are public.
-    local_authority = process.state_dir() / "mqtt" / "ca.pem"
-    authorities = devices.amazon_roots() if home is Home.aws else local_authority.read_text()
-    devices.provision(device_id, out, interval, authorities, settings())
-    console.raw(devices.next_step(device_id, out, *devices.mqtt_address()))
-
-
-@devices_app.command("list")
-def devices_list(
-    output: Annotated[TableOrJson, typer.Option(help="how to show them")] = TableOrJson.table,
-    home: HomeOption = Home.local,
-) -> None:
-    """Show devices with the status of their newest certificate and when they last connected or left."""
-    enter(home, quiet=output is not TableOrJson.table)
-    from infra import devices  # noqa: PLC0415
-
-    rows = devices.list_devices(settings())
-    if output is TableOrJson.json:
-        console.raw(devices.as_json(rows))
-    else:
-        console.out.print(console.table("", devices.COLUMNS, map(devices.as_cells, rows)))
-
-
-@devices_app.command("revoke")
-def devices_revoke(
-    device_id: Annotated[str, typer.Argument(metavar="ID", help="the device whose certificates end")],
-    home: HomeOption = Home.local,
-) -> None:
-    """Revoke a device's certificates: it is disconnected within seconds and cannot connect again."""
-    check_home(home)
-    from infra import devices  # noqa: PLC0415
-
-    devices.check_device_id(device_id)
-    enter(home)
-    active = devices.revoke(device_id)
-    console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")
 
 
 @app.command()

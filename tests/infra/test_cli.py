@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from infra import cli, home
+from infra import cli, cli_home, home
 from infra.local import process
 from infra.settings import settings
 from ingestion.iceberg_catalog import open_catalog
@@ -94,14 +94,18 @@ def nowhere(tmp_path, monkeypatch) -> Path:
         raise AssertionError("an endpoint was started")
 
     monkeypatch.setattr(process, "start", start)
-    monkeypatch.setattr(cli, "_fetch_tools", start)
+    monkeypatch.setattr(cli_home, "fetch_tools", start)
     monkeypatch.setenv("TRAFFICLAKE_STATE_DIR", str(tmp_path / "state"))
     return tmp_path
 
 
 def commands() -> list[tuple[str, ...]]:
     found = get_command(cli.app).commands
-    return sorted((name,) if not hasattr(each, "commands") else (name, *each.commands) for name, each in found.items())
+    return sorted(
+        names
+        for name, each in found.items()
+        for names in ([(name, command) for command in each.commands] if hasattr(each, "commands") else [(name,)])
+    )
 
 
 def one_sentence(text: str) -> bool:
@@ -114,6 +118,9 @@ HELP_TEACHES = {
     "registry load": "sensor_id, segment_id, length_km, interval_s",
     "ingest": "trafficlake ingest readings.jsonl.gz --via archive",
     "alerts backtest": "trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75",
+    "alerts episodes": "trafficlake alerts episodes --from 2026-03-02 --to 2026-03-09",
+    "alerts list": "the worst first",
+    "alerts watch": "until Ctrl-C",
     "devices list": "status of their newest certificate",
     "devices provision": "trafficlake devices provision sensor-17 --out certs/sensor-17",
     "devices revoke": "disconnected within seconds",
@@ -155,6 +162,8 @@ def test_help_does_not_load_what_takes_seconds():
         ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--warning", "95"), "warning 95.0, critical 90"),
         ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--clear", "nan"), "not clear nan"),
         ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--home", "aws"), "Glue job"),
+        (("alerts", "episodes", "--from", "2026-03-09", "--to", "2026-03-02"), "--from must be earlier than --to"),
+        (("alerts", "list", "--home", "aws"), "TRAFFICLAKE_STAGE"),
         (("ingest", "no-such-file.jsonl"), "no-such-file.jsonl does not exist"),
         (("ingest", "no [/red] such.jsonl"), "no [/red] such.jsonl does not exist"),
         (("devices", "provision", "a/b", "--out", "x"), "'a/b' cannot be used"),
@@ -288,7 +297,7 @@ def test_whatever_the_user_has_set_every_client_stays_on_this_machine(at_home, m
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     wr.config.reset()
-    cli.enter(cli.Home.local)
+    cli_home.enter(cli_home.Home.local)
     for service in SERVICES:
         client = boto3.client(service)
         assert client.meta.endpoint_url == at_home

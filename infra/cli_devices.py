@@ -1,0 +1,67 @@
+"""`trafficlake devices`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra import console
+from infra.cli_home import Home, HomeOption, TableOrJson, check_home, enter
+from infra.local import process
+from infra.settings import settings
+
+app = typer.Typer(no_args_is_help=True, help="Devices that send over MQTT, and their certificates.")
+
+
+@app.command("provision")
+def devices_provision(
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="the sensor's ID: letters, digits, ':', '_' and '-'")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where ca.pem, cert.pem and key.pem are written")],
+    interval: Annotated[int, typer.Option(min=1, max=86400, help="seconds between its readings, for its shadow")] = 20,
+    home: HomeOption = Home.local,
+) -> None:
+    """Make a certificate for a device; its private key is made here and goes nowhere else.
+
+    Example: [bold]trafficlake devices provision sensor-17 --out certs/sensor-17[/bold]
+    """
+    check_home(home)
+    from infra import devices  # noqa: PLC0415
+
+    devices.check_device_id(device_id)
+    enter(home)
+    # Written by the local endpoint when it starts; on AWS they are public.
+    local_authority = process.state_dir() / "mqtt" / "ca.pem"
+    authorities = devices.amazon_roots() if home is Home.aws else local_authority.read_text()
+    devices.provision(device_id, out, interval, authorities, settings())
+    console.raw(devices.next_step(device_id, out, *devices.mqtt_address()))
+
+
+@app.command("list")
+def devices_list(
+    output: Annotated[TableOrJson, typer.Option(help="how to show them")] = TableOrJson.table,
+    home: HomeOption = Home.local,
+) -> None:
+    """Show devices with the status of their newest certificate and when they last connected or left."""
+    enter(home, quiet=output is not TableOrJson.table)
+    from infra import devices  # noqa: PLC0415
+
+    rows = devices.list_devices(settings())
+    if output is TableOrJson.json:
+        console.raw(devices.as_json(rows))
+    else:
+        console.out.print(console.table("", devices.COLUMNS, map(devices.as_cells, rows)))
+
+
+@app.command("revoke")
+def devices_revoke(
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="the device whose certificates end")],
+    home: HomeOption = Home.local,
+) -> None:
+    """Revoke a device's certificates: it is disconnected within seconds and cannot connect again."""
+    check_home(home)
+    from infra import devices  # noqa: PLC0415
+
+    devices.check_device_id(device_id)
+    enter(home)
+    active = devices.revoke(device_id)
+    console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")
