@@ -94,7 +94,7 @@ def test_an_event_has_what_the_change_says_and_what_the_registry_knows(described
     assert started.items() >= (place | {"level": "CRITICAL", "mean_index": 60.0, "worst_index": 95.5}).items()
     assert hot.items() >= (place | {"sensor_id": "d17", "rule": "temperature_high", "value": 80.5}).items()
     assert sick.items() >= {"sensor_id": "d17", "rule": "status_not_ok", "value": None}.items()
-    assert "segment_id" not in silent
+    assert silent["event_id"] == f"FeedSilenceStarted/Z/{TS_US}"
 
 
 def test_a_segment_that_the_registry_does_not_know_keeps_its_id(described):

@@ -35,7 +35,7 @@ def test_counts_are_of_the_service(capsys):
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 250])
 def test_the_values_of_a_zone_are_all_written_a_hundred_a_line_at_most(capsys, count):
     values = [float(number) for number in range(count)]
-    emit_zone("Z", {"MeanCongestionIndex": values, "Vehicles": values[:30], "ActiveAlerts": []})
+    emit_zone("Z", {"Vehicles": values[:30], "MeanCongestionIndex": values, "ActiveAlerts": []})
     written = [line[("service", "alerts"), ("zone_id", "Z")] for line in lines(capsys)]
     assert all(len(line.get("MeanCongestionIndex", [])) <= 100 for line in written)
     assert [value for line in written for value in line.get("MeanCongestionIndex", [])] == values

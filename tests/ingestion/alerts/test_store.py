@@ -3,7 +3,7 @@
 import pytest
 
 from ingestion.alerts import anomalies, items, store
-from ingestion.alerts.machine import CRITICAL, WARNING
+from ingestion.alerts.machine import CRITICAL, ESCALATED, WARNING, Summary
 from ingestion.alerts.segment_stream import JudgedReading, Record
 from ingestion.alerts.thresholds import Thresholds
 from ingestion.alerts.tracker import Folded, fold
@@ -111,3 +111,14 @@ def test_the_state_is_found_among_many_changes_of_one_moment(state_table):
     course = folded(failing_at_once)
     assert store.write(state_table, course, ZONES) > len(sensors)
     assert store.load(state_table, {"s"}) == course.states
+
+
+def test_the_newest_state_is_found_behind_a_change_that_is_later_by_time(state_table):
+    """The summary of an interval is told after the changes in it, and is of its start."""
+    first = folded(COURSE[:24])
+    second = folded([reading(at, 99) for at in range(480, 640, 20)], first.states)
+    for each in (first, second):
+        store.write(state_table, each, ZONES)
+    assert [type(told) for told in second.told["s"]] == [Summary]
+    assert max(ts for ts in everything(state_table) if ts != items.CURRENT).endswith(ESCALATED)
+    assert store.load(state_table, {"s"}) == second.states
