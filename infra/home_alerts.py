@@ -178,6 +178,8 @@ def _create_pipe(  # noqa: PLR0913, PLR0917 — a pipe joins five things
             "DynamoDBStreamParameters": {
                 "StartingPosition": "TRIM_HORIZON",
                 "BatchSize": 10,
+                "MaximumRetryAttempts": RETRIES,
+                "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
                 "DeadLetterConfig": {"Arn": undelivered},
             },
         },
