@@ -36,7 +36,7 @@ SENSORS = [
     sensor("whole-road", "whole road", None, 4, 300),
     sensor("whole-road-of-one", "whole road, lanes not known", None, None, 60),
     *(sensor(f"half-{which}", "two halves", None, 4) for which in "ab"),
-    sensor("mixed-lane", "lane and whole road", 1, 3),
+    *(sensor(f"mixed-lane-{which}", "lane and whole road", 1, 3) for which in "ab"),
     sensor("mixed-road", "lane and whole road", None, 3),
     sensor("no-capacity", "no capacity", 1, 2),
     sensor("odd-interval", "odd interval", 1, 1, 7),
