@@ -25,7 +25,7 @@ from ingestion.registry.load import LoadReport, load_registry
 from ingestion.registry.rows import read_registry
 
 SEED = 1
-INTERVAL_S = 150
+INTERVAL_S = 300
 HISTORY = timedelta(days=8)
 LIVE = timedelta(hours=1)
 LANDING_LIMIT_S = 180
