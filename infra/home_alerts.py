@@ -17,11 +17,11 @@ from infra.settings import AlertRoute, CitySettings
 from ingestion.alerts.messages import SOURCE
 
 RUNTIME = "python3.11"
-TIMEOUT_S = 60
-# What a function may hold: two snapshots of 50,000 sensors, and of `track` the segments of its shards.
-MEMORY_MB = 512
+# (seconds, MB): `track` may have to read fifteen minutes of its shard again, and 1,769 MB is what has a whole CPU; the
+# others hold the snapshots of 50,000 sensors.
+LIMITS = {"judge": (60, 512), "track": (300, 1769), "describe": (60, 512), "watch": (70, 512)}
 RETRIES = 10
-BATCH = 1000
+BATCH = 5000
 _DAY_S = 86_400
 
 
@@ -101,14 +101,15 @@ def _function(city: CitySettings, name: str, role: str) -> str:
     client = boto3.client("lambda")
     function = f"{city.prefix}-{name}"
     digest = function_package.source_digest()
+    timeout_s, memory_mb = LIMITS[name]
     settings = {
         "FunctionName": function,
         "Description": digest,
         "Runtime": RUNTIME,
         "Handler": f"ingestion.alerts.{name}_function.handler",
         "Role": role,
-        "Timeout": TIMEOUT_S,
-        "MemorySize": MEMORY_MB,
+        "Timeout": timeout_s,
+        "MemorySize": memory_mb,
         "Environment": {"Variables": function_variables(city)},
     }
     try:

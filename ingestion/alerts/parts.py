@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ingestion.alerts.put_records import ThrottledError
 from ingestion.alerts.replay import LogRecord
 
-PART = 500
+PART = 2000
 _log = logging.getLogger(__name__)
 
 

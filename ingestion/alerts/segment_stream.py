@@ -14,7 +14,8 @@ import orjson
 from ingestion.alerts.anomalies import Findings
 
 VERSION = 1
-GROUPS = 256
+# As many as the stream may ever have shards, and few enough that a batch becomes few records.
+GROUPS = 64
 # About 250 kB: a record holds at most 1 MB.
 READINGS_PER_RECORD = 2000
 

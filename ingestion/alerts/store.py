@@ -4,7 +4,7 @@ Every write is conditional and tells the same when it is repeated, so a batch th
 functions at once, changes nothing: a summary or a change is added once, the current alert only moves forward.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -19,6 +19,9 @@ WRITERS = 16
 # Of the items with a state, the newest by time need not be the newest by state: a change may follow its interval. And
 # the newest by time may all be without one: changes of many sensors at once.
 _LOOK_AT = 4
+# BatchGetItem takes 100 keys.
+_INTERVALS = 2
+_SEGMENTS_PER_CALL = 100 // _INTERVALS
 _IS_NEW = {"ConditionExpression": "attribute_not_exists(segment_id)"}
 
 
@@ -29,11 +32,22 @@ class Table(NamedTuple):
     name: str
 
 
-def load(table: Table, segment_ids: set[str]) -> dict[str, Tracked]:
-    """Return what was saved of segments, without those of which nothing was."""
+def load(table: Table, segment_ids: set[str], now_us: int) -> dict[str, Tracked]:
+    """Return what was saved of segments, without those of which nothing was.
+
+    Most that report now were saved with one of the last two intervals before now, whose keys are known, and many of
+    them come with one call; only the others are looked for one by one.
+    """
+    chunks = list(_chunks(sorted(segment_ids), _SEGMENTS_PER_CALL))
     with ThreadPoolExecutor(WRITERS) as pool:
-        found = pool.map(lambda segment_id: (segment_id, _latest(table, segment_id)), segment_ids)
-        return {segment_id: tracked for segment_id, tracked in found if tracked}
+        found = {
+            segment_id: tracked
+            for recent in pool.map(lambda chunk: _recent(table, chunk, now_us), chunks)
+            for segment_id, tracked in recent.items()
+        }
+        others = segment_ids - found.keys()
+        latest = pool.map(lambda segment_id: (segment_id, _latest(table, segment_id)), others)
+        return found | {segment_id: tracked for segment_id, tracked in latest if tracked}
 
 
 def write(table: Table, folded: Folded, zones: Mapping[str, str | None]) -> int:
@@ -69,9 +83,17 @@ def current(table: Table, key: str) -> Item | None:
     return plain(answer["Item"]) if "Item" in answer else None
 
 
-def put_current(table: Table, item: Item) -> None:
-    """Replace a current item, whatever it says; for one that a single writer keeps."""
-    _put(table, item)
+def put_with_current(table: Table, change: Item, current_item: Item) -> None:
+    """Add a change and replace the current item of its key, both or neither; nothing where the change is there."""
+    puts = [
+        {"TableName": table.name, "Item": _attributes(change), **_IS_NEW},
+        {"TableName": table.name, "Item": _attributes(current_item)},
+    ]
+    try:
+        table.client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+    except table.client.exceptions.TransactionCanceledException as error:
+        if error.response["CancellationReasons"][0]["Code"] != "ConditionalCheckFailed":
+            raise
 
 
 def newest_of_zone(table: Table, zone_id: str) -> Item | None:
@@ -86,6 +108,26 @@ def newest_of_zone(table: Table, zone_id: str) -> Item | None:
         Limit=10,
     )
     return plain(answer["Items"][0]) if answer["Items"] else None
+
+
+def _recent(table: Table, segment_ids: Sequence[str], now_us: int) -> dict[str, Tracked]:
+    """Return what was saved with the last of the two intervals before now that carries a state."""
+    interval_us = machine.SUMMARY_S * 1_000_000
+    starts = [items.iso(now_us - now_us % interval_us - back * interval_us) for back in range(1, _INTERVALS + 1)]
+    keys = [_attributes({"segment_id": segment_id, "ts": start}) for segment_id in segment_ids for start in starts]
+    newest: dict[str, Item] = {}
+    while keys:
+        answer = table.client.batch_get_item(RequestItems={table.name: {"Keys": keys, "ConsistentRead": True}})
+        for item in map(plain, answer["Responses"].get(table.name, [])):
+            known = newest.get(item["segment_id"])
+            if "state" in item and (known is None or known["ts"] < item["ts"]):
+                newest[item["segment_id"]] = item
+        keys = answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
+    return {segment_id: items.restored(item) for segment_id, item in newest.items()}
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _latest(table: Table, segment_id: str) -> Tracked | None:

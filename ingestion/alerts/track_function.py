@@ -55,7 +55,7 @@ def _take(shard_id: str, shard: Shard, records: Sequence[LogRecord]) -> None:
     folded = fold(
         readable,
         shard.segments,
-        lambda segment_ids: store.load(table, segment_ids),
+        lambda segment_ids: store.load(table, segment_ids, new[-1].arrived_us),
         settings().thresholds,
         anomalies.load(),
     )

@@ -39,20 +39,15 @@ def handler(_event: Mapping[str, Any], _context: object) -> None:
 
 def tick(client: Any, stream: str) -> None:  # noqa: ANN401
     """Put the time on every open shard of the stream."""
-    pages = client.get_paginator("list_shards").paginate(StreamName=stream)
-    open_shards = [
-        shard
-        for page in pages
-        for shard in page["Shards"]
-        if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
-    ]
+    # One call lists a thousand shards.
+    shards = client.list_shards(StreamName=stream, ShardFilter={"Type": "AT_LATEST"})["Shards"]
     data = segment_stream.tick(time.time_ns() // 1000)
     put_records(
         client,
         stream,
         [
             {"PartitionKey": "tick", "ExplicitHashKey": shard["HashKeyRange"]["StartingHashKey"], "Data": data}
-            for shard in open_shards
+            for shard in shards
         ],
     )
 
@@ -74,10 +69,8 @@ def watch_zone(table: store.Table, zone_id: str, now_us: int, silence_after_s: i
     is_silent = now_us - arrived_us > silence_after_s * _SECOND_US
     if is_silent and silent_since_us is None:
         change = items.change_item(key, zone_id, SILENCE_STARTED, arrived_us, arrived_us)
-        store.put_once(table, change | expires)
-        store.put_current(table, {"segment_id": key, "ts": items.CURRENT, "silent_since_us": arrived_us})
+        now = {"segment_id": key, "ts": items.CURRENT, "silent_since_us": arrived_us}
+        store.put_with_current(table, change | expires, now)
     elif silent_since_us is not None and arrived_us > silent_since_us and not is_silent:
         change = items.change_item(key, zone_id, SILENCE_ENDED, arrived_us, silent_since_us)
-        # One end per silence, also where this is killed before it has noted that it told it.
-        store.put_once(table, change | expires | {"ts": f"{items.iso(silent_since_us)}#{SILENCE_ENDED}"})
-        store.put_current(table, {"segment_id": key, "ts": items.CURRENT})
+        store.put_with_current(table, change | expires, {"segment_id": key, "ts": items.CURRENT})

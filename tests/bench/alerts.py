@@ -9,7 +9,7 @@ from tests.bench.home import bench_home
 from tests.bench.measure import CellError, Row, cell
 
 SEGMENTS = 50_000
-LATENCY_S = 30
+LATENCY_S = 40
 
 
 def measure(records: int, repeats: int, work: Path) -> list[Row]:

@@ -12,7 +12,8 @@ import boto3
 import orjson
 
 PROBES_PER_S = 4
-LEAD_S = 5
+# Until the functions have started and know the segments.
+LEAD_S = 15
 LATE_S = 30
 CHECKOUT = Path(__file__).parents[3]
 
@@ -28,10 +29,13 @@ def run(rate: int, seconds: int, home_folder: str) -> dict[str, Any]:
     folder = Path(home_folder) / f"device-{rate}"
     authority = (Path(home_folder) / "mqtt" / "ca.pem").read_text()
     devices.provision(f"bench-{rate}", folder, 20, authority, settings())
-    around = [f"around-{number}" for number in range(rate * 20)]
+    around = [f"around-{number}" for number in range(rate)]
     probes = [f"probe-{rate}-{number}" for number in range(PROBES_PER_S * (seconds - LEAD_S))]
-    sensors = {each: Sensor(each, 30.0, 255.0) for each in (*around, *probes)}
-    segments = [Segment(each, "Z1", "C1", 100.0, 0.0, 1.0) for each in sensors]
+    # Two sensors to a segment, each of them once a second.
+    sensors = {each: Sensor(f"around-{number // 2}", 30.0, 255.0) for number, each in enumerate(around)}
+    sensors |= {each: Sensor(each, 30.0, 255.0) for each in probes}
+    ids = sorted({sensor.segment_id for sensor in sensors.values()})
+    segments = [Segment(each, "Z1", "C1", 100.0, 0.0, 1.0) for each in ids]
     boto3.client("s3").put_object(Bucket=settings().lake_bucket, Key=KEY, Body=encode(sensors, segments))
     queue = _queue_on_bus(settings().alert_bus, f"latency-{rate}")
     # So that functions are warm and know the sensors: they look for a new snapshot once a minute.
@@ -102,7 +106,7 @@ def _load(folder: str, rate: int, seconds: int) -> None:
             "occupancy": 11.5,
         }
 
-    sensor_ids = [f"around-{number}" for number in range(rate * 20)]
+    sensor_ids = [f"around-{number}" for number in range(rate)]
     said = publish(mqtt_address(), Path(folder), sensor_ids, rate=rate, seconds=seconds, reading=reading)
     sys.stdout.write(json.dumps(said.__dict__))
 

@@ -11,6 +11,8 @@ from tests.ingestion.alerts.faults import Killed, failing, kill
 
 SECOND_US = 1_000_000
 START_US = 1_772_438_400_000_000
+# Long after: nothing was saved with one of the last two intervals.
+NOW_US = START_US + 86_400 * SECOND_US
 THRESHOLDS = Thresholds(window_s=60, clear_for_s=60)
 ZONES = {"s": "Z"}
 FAULT = (0, [("status_not_ok", None)])
@@ -86,7 +88,7 @@ def test_an_item_of_an_attempt_that_was_cut_off_gets_the_state_and_stays_what_it
     shorter = folded(COURSE[:13])
     assert store.write(state_table, shorter, ZONES) == 1
     completed = everything(state_table)[cut_off["ts"]]
-    assert store.load(state_table, {"s"}) == shorter.states
+    assert store.load(state_table, {"s"}, NOW_US) == shorter.states
     own = ("state", "watermark_us", "last_arrived_us", "expires_at")
     assert {name: value for name, value in completed.items() if name not in own} == {
         name: value for name, value in cut_off.items() if name not in own
@@ -98,7 +100,7 @@ def test_what_was_saved_is_restored_as_it_was(state_table, until):
     sick = [each._replace(sensor_id="b", findings=FAULT) for each in COURSE[:until]]
     course = folded([each for pair in zip(COURSE[:until], sick, strict=True) for each in pair])
     store.write(state_table, course, ZONES)
-    found = store.load(state_table, {"s", "stranger"})
+    found = store.load(state_table, {"s", "stranger"}, NOW_US)
     # What is read from JSON has lists where a state in memory has tuples.
     assert {name: items.saved(tracked) for name, tracked in found.items()} == {"s": items.saved(course.states["s"])}
     assert found["s"].last_arrived_us == course.states["s"].last_arrived_us
@@ -110,7 +112,7 @@ def test_the_state_is_found_among_many_changes_of_one_moment(state_table):
     failing_at_once = [reading(at, 95, sensor, FAULT) for at in range(0, 301, 60) for sensor in sensors]
     course = folded(failing_at_once)
     assert store.write(state_table, course, ZONES) > len(sensors)
-    assert store.load(state_table, {"s"}) == course.states
+    assert store.load(state_table, {"s"}, NOW_US) == course.states
 
 
 def test_the_newest_state_is_found_behind_a_change_that_is_later_by_time(state_table):
@@ -121,4 +123,26 @@ def test_the_newest_state_is_found_behind_a_change_that_is_later_by_time(state_t
         store.write(state_table, each, ZONES)
     assert [type(told) for told in second.told["s"]] == [Summary]
     assert max(ts for ts in everything(state_table) if ts != items.CURRENT).endswith(ESCALATED)
-    assert store.load(state_table, {"s"}) == second.states
+    assert store.load(state_table, {"s"}, NOW_US) == second.states
+
+
+def test_segments_that_report_now_are_read_many_at_once_and_not_one_by_one(state_table):
+    segments = [f"segment-{number}" for number in range(120)]
+    readings = [reading(second, 30)._replace(segment_id=each) for second in (0, 290, 320) for each in segments]
+    saved = folded(readings)
+    store.write(state_table, saved, {})
+    queried = failing(state_table.client, "Query", 1, kill, after=False)
+    found = store.load(state_table, set(segments), START_US + 330 * SECOND_US)
+    assert found == saved.states
+    assert queried == []
+    with pytest.raises(Killed):
+        store.load(state_table, {"stranger"}, START_US + 330 * SECOND_US)
+
+
+def test_the_newer_of_the_last_two_intervals_counts(state_table):
+    course = [reading(20 * n, 30) for n in range(34)]
+    first = folded(course[:20])
+    store.write(state_table, first, ZONES)
+    second = folded(course[20:], first.states)
+    store.write(state_table, second, ZONES)
+    assert store.load(state_table, {"s"}, START_US + 670 * SECOND_US) == second.states

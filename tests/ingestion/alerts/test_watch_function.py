@@ -113,11 +113,11 @@ def test_a_zone_is_heard_as_long_as_one_of_its_segments_is(state_table):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_watch_that_is_killed_between_its_writes_tells_each_change_once(state_table, number, after):
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_watch_that_is_killed_at_a_write_tells_each_change_once(state_table, number, after):
     heard(state_table, 0)
     dynamodb = boto3.client("dynamodb")
-    failed = failing(dynamodb, "PutItem", number, kill, after=after)
+    failed = failing(dynamodb, "TransactWriteItems", number, kill, after=after)
     for minute in range(20, 60, 5):
         if minute >= 30:
             heard(state_table, minute * 60)
@@ -125,7 +125,7 @@ def test_a_watch_that_is_killed_between_its_writes_tells_each_change_once(state_
             watch(store.Table(dynamodb, state_table.name), minute * 60 + 1)
         except Killed:
             continue
-    assert failed == ["PutItem"]
+    assert failed == ["TransactWriteItems"]
     # Killed before the first write, it is told by the next watch: whether the feed has been heard again meanwhile.
     ended = silences(state_table)[1:]
     assert silences(state_table)[:1] == [(SILENCE_STARTED, 0, 0)]
@@ -138,7 +138,7 @@ def test_a_minute_of_the_function(as_function, state_table, stream, city, monkey
     heard(state_table, 0)
     for name, zone in (("s", "Z"), ("s2", "Z"), ("u", items.NO_ZONE)):
         alert = {"in_alert": zone, "zone_id": zone, "level": "WARNING", "since_us": START_US}
-        store.put_current(state_table, {"segment_id": name, "ts": items.CURRENT} | alert)
+        store.put_once(state_table, {"segment_id": name, "ts": items.CURRENT} | alert)
     monkeypatch.setattr(watch_function, "TICK_EVERY_S", 0)
     handler({}, None)
     # The items are months old.
