@@ -56,6 +56,8 @@ TRY_NEXT = """\
   .venv/bin/trafficlake status
   .venv/bin/trafficlake query "select * from marts.zone_congestion_daily order by local_date, zone_id"
   .venv/bin/trafficlake query "select reasons, original from curated.rejected_readings limit 10"
+  .venv/bin/trafficlake devices provision SENSOR --out certs   # then publish over MQTT and watch:
+  .venv/bin/trafficlake alerts watch
   eval "$(.venv/bin/trafficlake env)"   # then any AWS tool reaches the local endpoint
 """
 
