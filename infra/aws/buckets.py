@@ -1,0 +1,121 @@
+"""The buckets: encrypted, versioned, private, and with a record of every access."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.aws.keys import RotatedKey, removal
+from infra.aws.stages import Stage
+
+_UPLOAD_DAYS = 7
+
+
+class AccessLogs(s3.Bucket):
+    """The bucket that S3 writes accesses to all others into. S3 can do that only with a key of its own."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        """Make the bucket."""
+        city = stage.city
+        super().__init__(
+            scope,
+            construct_id,
+            bucket_name=f"{city.prefix}-access-logs{city.bucket_suffix}",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(stage.access_logs_expire_after_days),
+                    noncurrent_version_expiration=Duration.days(stage.old_versions_expire_after_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS),
+                )
+            ],
+            removal_policy=removal(stage),
+        )
+
+
+class DataBucket(s3.Bucket):
+    """A bucket of ours. One that is not kept can be deleted only once it is empty."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        name: str,
+        key: kms.IKey,
+        access_logs: s3.IBucket,
+        transitions: Sequence[s3.Transition] = (),
+        expire_after_days: int | None = None,
+    ) -> None:
+        """Make a bucket whose objects move to other storage classes, or expire, with age."""
+        super().__init__(
+            scope,
+            construct_id,
+            bucket_name=name,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            # One call of the key for many objects, not one for each.
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=access_logs,
+            server_access_logs_prefix=f"{name}/",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    transitions=list(transitions) or None,
+                    expiration=Duration.days(expire_after_days) if expire_after_days else None,
+                    noncurrent_version_expiration=Duration.days(stage.old_versions_expire_after_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS),
+                )
+            ],
+            removal_policy=removal(stage),
+        )
+
+
+class Buckets(Construct):
+    """The four buckets. What arrives has a key of its own: who delivers it cannot read the lake."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        """Make the buckets with their keys."""
+        super().__init__(scope, construct_id)
+        city = stage.city
+        self.raw_key = RotatedKey(self, "RawKey", stage=stage, purpose="raw")
+        self.lake_key = RotatedKey(self, "LakeKey", stage=stage, purpose="lake")
+        logs = AccessLogs(self, "AccessLogs", stage=stage)
+        self.raw = DataBucket(
+            self,
+            "Raw",
+            stage=stage,
+            name=city.raw_bucket,
+            key=self.raw_key,
+            access_logs=logs,
+            transitions=[
+                s3.Transition(
+                    storage_class=s3.StorageClass.INFREQUENT_ACCESS,
+                    transition_after=Duration.days(stage.raw_infrequent_after_days),
+                ),
+                # Athena and Spark skip objects of the other Glacier classes, and then an old hour could not be
+                # curated again.
+                s3.Transition(
+                    storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
+                    transition_after=Duration.days(stage.raw_archive_after_days),
+                ),
+            ],
+        )
+        ours = {"stage": stage, "key": self.lake_key, "access_logs": logs}
+        self.lake = DataBucket(self, "Lake", name=city.lake_bucket, **ours)
+        self.results = DataBucket(
+            self, "Results", name=city.results_bucket, expire_after_days=stage.results_expire_after_days, **ours
+        )
+        self.docs = DataBucket(self, "Docs", name=city.docs_bucket, **ours)

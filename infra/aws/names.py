@@ -1,0 +1,17 @@
+"""From the members of an API call to the CDK's names, so that one definition serves both."""
+
+from typing import Any
+
+# The keys of these are names that we chose, not members of a structure.
+_MAPS = ("Parameters", "InputPathsMap")
+
+
+def cdk_names(value: Any) -> Any:  # noqa: ANN401 — whatever a definition holds
+    """Return a definition in the words of the API (`RoleARN`) in those of the CDK's lowest level (`roleArn`)."""
+    if isinstance(value, dict):
+        return {_cdk_name(name): each if name in _MAPS else cdk_names(each) for name, each in value.items()}
+    return [cdk_names(each) for each in value] if isinstance(value, list) else value
+
+
+def _cdk_name(name: str) -> str:
+    return name[0].lower() + name[1:].replace("ARN", "Arn").replace("DB", "Db")

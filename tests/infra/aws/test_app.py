@@ -1,0 +1,49 @@
+"""The whole app: what holds for every template of a stage."""
+
+import re
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack, Validations
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
+from typer.testing import CliRunner
+
+from infra import cli
+from infra.errors import UsageError
+
+
+def test_a_template_that_breaks_a_rule_is_not_synthesised(tmp_path):
+    app = App(outdir=str(tmp_path))
+    s3.Bucket(Stack(app, "Open"), "Bucket")
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    with pytest.raises(RuntimeError, match="AwsSolutions-S10"):
+        app.synth()
+
+
+def test_everything_has_the_tags_of_its_stage(prod):
+    untagged = [
+        name
+        for name, resource in prod.items()
+        if resource["Type"] in ("AWS::S3::Bucket", "AWS::KMS::Key")
+        and {"Key": "stage", "Value": "prod"} not in resource["Properties"].get("Tags", [])
+    ]
+    assert untagged == []
+
+
+def test_no_template_holds_an_account(synthesized):
+    for template in synthesized:
+        assert not re.search(r"(?<!\d)\d{12}(?!\d)", template.read_text())
+
+
+def test_the_command_writes_the_templates_and_says_where(tmp_path, synthesized):
+    shown = CliRunner().invoke(cli.app, ["synth", "--stage", "prod", "--out", str(tmp_path)])
+    written = [Path(line) for line in shown.stdout.splitlines()]
+    assert [(path.parent, path.name) for path in written] == [(tmp_path, path.name) for path in synthesized]
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in synthesized]
+
+
+def test_a_stage_that_does_not_exist_is_answered_with_those_that_do(tmp_path):
+    answer = CliRunner().invoke(cli.app, ["synth", "--stage", "nowhere", "--out", str(tmp_path)])
+    assert isinstance(answer.exception, UsageError)
+    assert "prod, test" in str(answer.exception)
