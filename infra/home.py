@@ -122,11 +122,11 @@ def _create_delivery_stream(city: CitySettings) -> None:
         DeliveryStreamName=city.delivery_stream,
         DeliveryStreamType="KinesisStreamAsSource",
         KinesisStreamSourceConfiguration={"KinesisStreamARN": stream["StreamARN"], "RoleARN": role},
-        ExtendedS3DestinationConfiguration=delivery_to_s3(city, role),
+        ExtendedS3DestinationConfiguration=delivery_to_s3(city, role, LOCAL_REGION),
     )
 
 
-def delivery_to_s3(city: CitySettings, role_arn: str) -> dict[str, Any]:
+def delivery_to_s3(city: CitySettings, role_arn: str, region: str) -> dict[str, Any]:
     """Return the delivery stream's destination: Parquet by arrival hour, errors and sent bytes kept beside it."""
     bucket = f"arn:aws:s3:::{city.raw_bucket}"
     buffering = {"IntervalInSeconds": city.buffering_interval_s, "SizeInMBs": city.buffering_size_mb}
@@ -153,7 +153,7 @@ def delivery_to_s3(city: CitySettings, role_arn: str) -> dict[str, Any]:
                 "RoleARN": role_arn,
                 "DatabaseName": "raw",
                 "TableName": "sensor_readings",
-                "Region": LOCAL_REGION,
+                "Region": region,
                 "VersionId": "LATEST",
             },
         },

@@ -62,19 +62,21 @@ def _put_rule(iot: Any, name: str, payload: dict[str, Any]) -> None:  # noqa: AN
         iot.replace_topic_rule(ruleName=name, topicRulePayload=payload)
 
 
+def rule_grants(city: CitySettings, region: str, account: str) -> dict[str, tuple[str, str]]:
+    """Return what the topic rules may do, by purpose as (action, resource): what their actions do and no more."""
+    return {
+        "readings": ("kinesis:PutRecord", f"arn:aws:kinesis:{region}:{account}:stream/{city.stream}"),
+        "kept": ("s3:PutObject", f"arn:aws:s3:::{city.raw_bucket}/{REFUSED_PREFIX}*"),
+        "shadows": ("iot:Publish", f"arn:aws:iot:{region}:{account}:topic/$aws/things/*/shadow/update"),
+    }
+
+
 def _put_role(city: CitySettings, region: str, account: str) -> str:
-    """Return the role of the rules, which may do what their actions do and no more."""
+    """Return the role of the rules."""
     name = f"{city.prefix}-iot-rules"
     role = role_arn(name, "iot.amazonaws.com")
-    allowed = {
-        "readings": _policy("kinesis:PutRecord", Resource=f"arn:aws:kinesis:{region}:{account}:stream/{city.stream}"),
-        "kept": _policy("s3:PutObject", Resource=f"arn:aws:s3:::{city.raw_bucket}/{REFUSED_PREFIX}*"),
-        "shadows": _policy("iot:Publish", Resource=f"arn:aws:iot:{region}:{account}:topic/$aws/things/*/shadow/update"),
-    }
-    for purpose, document in allowed.items():
-        boto3.client("iam").put_role_policy(RoleName=name, PolicyName=purpose, PolicyDocument=json.dumps(document))
+    for purpose, (action, resource) in rule_grants(city, region, account).items():
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        boto3.client("iam").put_role_policy(RoleName=name, PolicyName=purpose, PolicyDocument=document)
     return role
-
-
-def _policy(action: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 — members of a statement
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]}

@@ -5,7 +5,7 @@ from pathlib import Path
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.aws.stacks import StorageStack
+from infra.aws.stacks import IngestStack, StorageStack
 from infra.aws.stages import Stage
 
 # What the CDK recommends for new apps and does not do unasked.
@@ -32,7 +32,9 @@ def build(stage: Stage, folder: Path) -> App:
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     # The account is that of the credentials which it is deployed with.
     environment = Environment(region=stage.city.region)
-    StorageStack(app, f"{stage.city.prefix}-storage", stage=stage, env=environment)
+    prefix = stage.city.prefix
+    storage = StorageStack(app, f"{prefix}-storage", stage=stage, env=environment)
+    IngestStack(app, f"{prefix}-ingest", stage=stage, buckets=storage.buckets, env=environment)
     for name, value in stage.tags.items():
         Tags.of(app).add(name, value)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.aws.keys import RotatedKey, removal
+from infra.aws.defaults import RotatedKey, removal
 from infra.aws.stages import Stage
 
 _UPLOAD_DAYS = 7

@@ -39,3 +39,32 @@ def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if name in ("Action", "Resource")
         }
         yield statement | listed
+
+
+def resolved(value: Any, references: dict[str, str]) -> Any:
+    """Return part of a template with references replaced, by parameter (AWS::AccountId) or attribute (Arn)."""
+    if isinstance(value, list):
+        return [resolved(each, references) for each in value]
+    if not isinstance(value, dict):
+        return value
+    match value:
+        case {"Ref": name}:
+            return references[name]
+        case {"Fn::GetAtt": [_, attribute]}:
+            return references[attribute]
+        case {"Fn::Join": [between, parts]}:
+            return between.join(resolved(parts, references))
+    return {name: resolved(each, references) for name, each in value.items()}
+
+
+def allowed(resources: Resources, role: str) -> dict[str, set[str]]:
+    """Return what the role whose logical ID begins so may do: resources by action."""
+    found: dict[str, set[str]] = {}
+    for policy in of_type(resources, "AWS::IAM::Policy"):
+        if not all(flat(each).removeprefix("<").startswith(role) for each in policy["Properties"]["Roles"]):
+            continue
+        for statement in statements(policy["Properties"]["PolicyDocument"]):
+            assert statement["Effect"] == "Allow"
+            for action in statement["Action"]:
+                found.setdefault(action, set()).update(statement["Resource"])
+    return found

@@ -1,7 +1,8 @@
-"""Keys of the house."""
+"""Defaults of the house: keys, logs, and what becomes of data when a stack is deleted."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.aws.stages import Stage
@@ -25,3 +26,11 @@ class RotatedKey(kms.Key):
             enable_key_rotation=True,
             removal_policy=removal(stage),
         )
+
+
+def log_group(scope: Construct, construct_id: str, *, stage: Stage, name: str) -> logs.LogGroup:
+    """Return a group of logs that are kept as long as the stage says; they go with their stack."""
+    retention = logs.RetentionDays[stage.log_retention]
+    return logs.LogGroup(
+        scope, construct_id, log_group_name=name, retention=retention, removal_policy=RemovalPolicy.DESTROY
+    )

@@ -1,0 +1,39 @@
+"""Roles: one for each part, which may do what the part does, on the resources that it does it to."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Acknowledgment, Aws, Validations
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+# A service may be asked to act for another account's resource ("The confused deputy problem").
+OF_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+
+
+class ServiceRole(iam.Role):
+    """A role that one service takes on; it may do nothing but what `allow` says."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, service: str, conditions: Mapping[str, object] | None = None
+    ) -> None:
+        """Make the role of a service such as `lambda.amazonaws.com`."""
+        super().__init__(scope, construct_id, assumed_by=iam.ServicePrincipal(service, conditions=conditions))
+
+    def allow(self, actions: Sequence[str], *resources: str, why_many: str = "") -> None:
+        """Allow actions on resources. `why_many` says why one of them must end or hold a `*`.
+
+        Raises ValueError for a `*` without a reason.
+        """
+        self.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
+        for resource in resources:
+            if "*" not in resource:
+                continue
+            if not why_many:
+                raise ValueError(f"{resource} stands for many resources; say why.")
+            finding = resource.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
+            acknowledge(self, f"IAM5[Resource::{finding}]", why_many)
+
+
+def acknowledge(construct: Construct, finding: str, reason: str) -> None:
+    """Say why one finding of cdk-nag's AwsSolutions, such as `L1`, is as it should be on one resource."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions::AwsSolutions-{finding}", reason=reason))
