@@ -109,6 +109,21 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-alerts"
 
     @property
+    def alert_pipe(self) -> str:
+        """EventBridge pipe from the table's changes to the bus."""
+        return f"{self.prefix}-alert-changes"
+
+    @property
+    def failed_queue(self) -> str:
+        """SQS queue of the batches that a function could not take."""
+        return f"{self.alert_bus}-failed"
+
+    @property
+    def undelivered_queue(self) -> str:
+        """SQS queue of the changes and events that could not be delivered."""
+        return f"{self.alert_bus}-undelivered"
+
+    @property
     def webhook_secret(self) -> str:
         """Secrets Manager secret that webhooks get as their API key."""
         return f"{self.prefix}-alert-webhook"

@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from infra import function_package
+from infra.alert_definitions import function_variables
 from infra.function_package import build
-from infra.home_alerts import function_variables
 from infra.settings import settings
 from ingestion.alerts import segment_stream
 from ingestion.alerts.machine import STARTED

@@ -20,7 +20,7 @@ def run(records: int, repeats: int) -> dict[str, Any]:
     import orjson  # noqa: PLC0415
 
     from infra import home  # noqa: PLC0415
-    from infra.home_alerts import function_variables  # noqa: PLC0415
+    from infra.alert_definitions import function_variables  # noqa: PLC0415
     from infra.settings import settings  # noqa: PLC0415
     from ingestion.alerts.reference import KEY, Segment, Sensor, encode  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.home_alerts import function_variables
+from infra.alert_definitions import function_variables
 from infra.settings import settings
 from ingestion.alerts import function_clients, judge_function, track_function
 from ingestion.alerts.items import CURRENT
