@@ -1,6 +1,7 @@
 """`trafficlake synth`."""
 
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Annotated
 
 import typer
@@ -30,7 +31,7 @@ def synth(
         raise UsageError(f"there is no stage {stage}; infra/aws/stages.py has {', '.join(STAGES)}.")
     try:
         templates = synthesize(STAGES[stage], out)
-    except RuntimeError as error:
+    except (RuntimeError, CalledProcessError) as error:
         raise FailedError(str(error)) from error
     for template in templates:
         console.out.print(str(template), soft_wrap=True)

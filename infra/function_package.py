@@ -34,7 +34,11 @@ print(json.dumps({name: module.__file__ for name, module in sys.modules.items() 
 @cache
 def build() -> bytes:
     """Return the package; equal files give equal bytes. Raises CalledProcessError if a function cannot be imported."""
-    files = _files()
+    return pack(package_files())
+
+
+def pack(files: dict[str, Path]) -> bytes:
+    """Return a package of files, which are given by their names in it; equal files give equal bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
         for name in sorted(files):
@@ -55,8 +59,8 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def _files() -> dict[str, Path]:
-    """Return the files by their names in the package."""
+def package_files() -> dict[str, Path]:
+    """Return this interpreter's files by their names in the package."""
     files: dict[str, Path] = {}
     packaged = {"ingestion", *packages_distributions()} - set(PROVIDED)
     for name, origin in _imported().items():

@@ -1,11 +1,14 @@
 """The CDK app of a stage, and its templates on disk."""
 
+import tempfile
 from pathlib import Path
 
 from aws_cdk import App, Environment, Tags, Validations
+from aws_cdk import aws_lambda as lambda_
 from cdk_nag import AwsSolutionsChecks
 
-from infra.aws.stacks import IngestStack, StorageStack
+from infra.aws.function_code import write_package
+from infra.aws.stacks import AlertsStack, IngestStack, StorageStack
 from infra.aws.stages import Stage
 
 # What the CDK recommends for new apps and does not do unasked.
@@ -21,21 +24,30 @@ FLAGS = {
 def synthesize(stage: Stage, folder: Path) -> list[Path]:
     """Write the templates of a stage, with what is uploaded beside them; return the templates' files.
 
-    Needs no account. Raises RuntimeError when a template breaks a rule of cdk-nag's AwsSolutions or a schema.
+    Needs no account. Raises RuntimeError when a template breaks a rule of cdk-nag's AwsSolutions or a schema, and
+    CalledProcessError when the functions' package cannot be made.
     """
-    app = build(stage, folder)
+    app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    with tempfile.TemporaryDirectory() as work:
+        _add_stacks(app, stage, lambda_.Code.from_asset(str(write_package(Path(work)))))
+    for name, value in stage.tags.items():
+        Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def build(stage: Stage, folder: Path) -> App:
-    """Return the app of a stage, whose files are written to `folder`."""
-    app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
+def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
     # The account is that of the credentials which it is deployed with.
     environment = Environment(region=stage.city.region)
     prefix = stage.city.prefix
     storage = StorageStack(app, f"{prefix}-storage", stage=stage, env=environment)
-    IngestStack(app, f"{prefix}-ingest", stage=stage, buckets=storage.buckets, env=environment)
-    for name, value in stage.tags.items():
-        Tags.of(app).add(name, value)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    return app
+    ingest = IngestStack(app, f"{prefix}-ingest", stage=stage, buckets=storage.buckets, env=environment)
+    AlertsStack(
+        app,
+        f"{prefix}-alerts",
+        stage=stage,
+        buckets=storage.buckets,
+        streams=ingest.streams,
+        code=code,
+        env=environment,
+    )

@@ -1,5 +1,6 @@
 """From the members of an API call to the CDK's names, so that one definition serves both."""
 
+import re
 from typing import Any
 
 # The keys of these are names that we chose, not members of a structure.
@@ -15,3 +16,8 @@ def cdk_names(value: Any) -> Any:  # noqa: ANN401 — whatever a definition hold
 
 def _cdk_name(name: str) -> str:
     return name[0].lower() + name[1:].replace("ARN", "Arn").replace("DB", "Db")
+
+
+def cdk_arguments(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition as keyword arguments of a resource: its own members as Python writes them."""
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): cdk_names(value) for name, value in definition.items()}

@@ -68,3 +68,23 @@ def allowed(resources: Resources, role: str) -> dict[str, set[str]]:
             for action in statement["Action"]:
                 found.setdefault(action, set()).update(statement["Resource"])
     return found
+
+
+def named(resources: Resources, granted: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return what is allowed with the names that we gave to resources in place of their logical IDs."""
+    names = {f"<{key}.Arn>": name for key, resource in resources.items() if (name := _name(resource))}
+    for alias in of_type(resources, "AWS::KMS::Alias"):
+        names[flat(alias["Properties"]["TargetKeyId"])] = alias["Properties"]["AliasName"]
+
+    def by_name(text: str) -> str:
+        for reference, name in names.items():
+            text = text.replace(reference, name)
+        return text
+
+    return {action: set(map(by_name, found)) for action, found in granted.items()}
+
+
+def _name(resource: dict[str, Any]) -> str | None:
+    properties = resource.get("Properties", {})
+    kinds = ("Name", "TableName", "QueueName", "FunctionName", "BucketName")
+    return next((properties[kind] for kind in kinds if isinstance(properties.get(kind), str)), None)
