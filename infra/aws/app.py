@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Environment, Tags, Validations
 from aws_cdk import aws_lambda as lambda_
@@ -37,17 +38,13 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
 
 
 def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
-    # The account is that of the credentials which it is deployed with.
-    environment = Environment(region=stage.city.region)
     prefix = stage.city.prefix
-    storage = StorageStack(app, f"{prefix}-storage", stage=stage, env=environment)
-    ingest = IngestStack(app, f"{prefix}-ingest", stage=stage, buckets=storage.buckets, env=environment)
-    AlertsStack(
-        app,
-        f"{prefix}-alerts",
-        stage=stage,
-        buckets=storage.buckets,
-        streams=ingest.streams,
-        code=code,
-        env=environment,
-    )
+    common: dict[str, Any] = {
+        "stage": stage,
+        # The account is that of the credentials which it is deployed with.
+        "env": Environment(region=stage.city.region),
+        "termination_protection": stage.keeps_data,
+    }
+    buckets = StorageStack(app, f"{prefix}-storage", **common).buckets
+    streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
+    AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)

@@ -1,4 +1,7 @@
-"""The stages that can be deployed, and what differs between them. A city edits the entry that it deploys."""
+"""The stages that can be deployed, and what differs between them. A city edits the entry that it deploys.
+
+What an entry does not say of a city's settings comes from the environment, as it does for every command.
+"""
 
 from typing import Literal
 

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 
 from infra import cli
 from infra.alert_definitions import LIMITS
+from infra.aws.app import synthesize
+from infra.aws.stages import Stage
 from infra.errors import UsageError
+from infra.settings import CitySettings
 from tests.infra.aws.templates import of_type, statements
 
 
@@ -101,3 +104,16 @@ def test_cfn_lint_finds_nothing(synthesized):
     command = [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *map(str, synthesized)]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.stdout, linted.returncode) == ("", 0)
+
+
+def test_a_stage_that_keeps_its_data_is_not_deleted_by_mistake(synthesized):
+    artifacts = json.loads(synthesized[0].with_name("manifest.json").read_text())["artifacts"].values()
+    stacks = [each["properties"] for each in artifacts if each["type"] == "aws:cloudformation:stack"]
+    assert len(stacks) == len(synthesized)
+    assert all(stack["terminationProtection"] for stack in stacks)
+
+
+def test_everything_is_in_the_region_of_the_city(tmp_path):
+    city = CitySettings(stage="south", region="eu-south-1", bucket_suffix="-roma")
+    for template in synthesize(Stage(city=city), tmp_path):
+        assert not re.search(r"\b(us|eu|ap)-(?!south-1)[a-z]+-\d", template.read_text())
