@@ -90,7 +90,7 @@ class Delivery(Construct):
             made, "KDF1", "Firehose keeps nothing of a stream at rest, so the API takes no key; the stream has one"
         )
         # Firehose looks at once whether the role allows what it needs, and whether the table is there.
-        made.node.add_dependency(role, tables)
+        made.node.add_dependency(role, tables, group)
 
     def _allow_delivery(self, role: ServiceRole, stage: Stage, raw_key: kms.IKey) -> None:
         """Allow what "Grant Firehose access to an Amazon S3 destination" lists, on the prefixes that it writes."""
