@@ -9,10 +9,7 @@ import typer
 from infra import console
 from infra.errors import FailedError, UsageError
 
-app = typer.Typer()
 
-
-@app.command()
 def synth(
     stage: Annotated[str, typer.Option(help="a stage of infra/aws/stages.py")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder for templates and what is uploaded with them")],

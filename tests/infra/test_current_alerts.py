@@ -53,8 +53,8 @@ def test_the_list_names_the_alerts_that_are_open_the_worst_first(shown, own_home
         in_alert("t", items.NO_ZONE, "CRITICAL", 91.25),
         in_alert("u", "Z", "WARNING", 89.5),
     ):
-        store.put_current(own_home, item)
-    store.put_current(own_home, {"segment_id": "v", "ts": items.CURRENT, "zone_id": "Z", "watermark_us": START_US})
+        store.put_once(own_home, item)
+    store.put_once(own_home, {"segment_id": "v", "ts": items.CURRENT, "zone_id": "Z", "watermark_us": START_US})
     since = "2026-03-02T08:00:00.000000Z"
     names = ("segment_id", "zone_id", "level", "since", "congestion_index")
     assert json.loads(shown("alerts", "list", "--output", "json")) == [

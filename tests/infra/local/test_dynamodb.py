@@ -8,6 +8,9 @@ from botocore.exceptions import ClientError
 
 from infra.local import dynamodb
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 
 def create_table(name, **more):
     """Create a table with a key of two strings, an index by zone, and a sparse index of what has an `alert`."""

@@ -13,6 +13,9 @@ import pytest
 from infra.local import event_delivery
 from infra.local.event_delivery import Delivery
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 SOURCE = "words"
 
 

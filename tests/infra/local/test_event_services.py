@@ -5,6 +5,9 @@ import json
 import boto3
 import pytest
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 ROLE = "arn:aws:iam::000000000000:role/r"
 TRACK = """
 import base64, boto3, json

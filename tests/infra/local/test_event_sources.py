@@ -13,6 +13,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 NOTING = """
 import base64, json, os, pathlib, time
 folder = pathlib.Path(os.environ["FOLDER"])

@@ -28,6 +28,9 @@ from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC
 from tests.bench import mqtt_load
 from tests.infra.mqtt_clients import Client, Device, DeviceHome, create_stream_and_bucket, mosquitto_pub, wait_for
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 READING = {"vehicle_count": 12, "avg_speed": 54.5}
 
 

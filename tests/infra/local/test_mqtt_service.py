@@ -16,6 +16,9 @@ from botocore.exceptions import ClientError
 from infra.local.mqtt import service
 from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 
 def test_the_port_is_kept_and_two_folders_have_two(tmp_path: Path) -> None:
     with service.listen(tmp_path / "a") as first, service.listen(tmp_path / "b") as second:

@@ -11,6 +11,9 @@ from botocore.exceptions import ClientError
 from infra.local import pipe_runs
 from infra.local.pipe_runs import RefusedError
 
+# Its waits add up to minutes, and `make test` has ten.
+pytestmark = pytest.mark.slow
+
 DESCRIBE = """
 import json
 def handler(events, context):
