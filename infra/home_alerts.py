@@ -6,6 +6,7 @@ have changed gets its new package.
 
 import json
 import secrets
+import sys
 from itertools import chain
 from typing import Any
 
@@ -91,7 +92,8 @@ def _function(city: CitySettings, name: str, role: str) -> str:
     settings = {
         "FunctionName": function,
         "Description": digest,
-        "Runtime": definitions.RUNTIME,
+        # The package holds what this machine's Python imports; the CDK app's is built for AWS's own.
+        "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "Handler": definitions.handler(name),
         "Role": role,
         "Timeout": timeout_s,
