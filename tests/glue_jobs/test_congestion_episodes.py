@@ -240,6 +240,7 @@ def episode(day, cleared_at=None):
     return ("s1", "z1", "CRITICAL", since, since + timedelta(minutes=10), since + timedelta(minutes=35), 97.0, None)
 
 
+@pytest.mark.slow
 def test_a_span_is_replaced_and_a_repeat_gives_equal_rows(city):
     assert run(city, Span(at(-24 * 60), at(20)), Thresholds()) == EpisodeCounts(2, 2, 0)
     rows = table_rows(city)

@@ -163,6 +163,7 @@ def test_a_table_gains_the_columns_that_its_contract_has_gained(lake, land, batc
     assert row.battery_pct == 80.0
 
 
+@pytest.mark.slow
 def test_maintenance_keeps_what_is_published_and_drops_what_is_old(lake, land, batch):
     land("2026-01-05T08:10:00", [reading("a", "2026-01-05T08:09:00Z")])
     land("2026-01-05T09:00:10", [reading("b", "2026-01-05T08:55:00Z")])

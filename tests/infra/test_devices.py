@@ -152,6 +152,7 @@ def _trafficlake(device_home: DeviceHome, *arguments: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_device_from_its_files_to_its_revocation(device_home: DeviceHome) -> None:
     folder = device_home.folder / "files"
     made = _trafficlake(device_home, "devices", "provision", "by-command", "--out", str(folder))

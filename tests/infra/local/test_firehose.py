@@ -254,6 +254,7 @@ def test_a_batch_half_written_by_a_killed_endpoint_is_taken_back(lane):
     assert lane.keys("errors/") == ["errors/half"]
 
 
+@pytest.mark.slow
 def test_delivery_goes_on_after_a_restart_and_a_kill_without_repeating(run_endpoint, tmp_path):
     def lane_at(url):
         home.use_local_home(url)
