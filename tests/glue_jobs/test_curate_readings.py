@@ -97,6 +97,7 @@ def test_killed_at_every_step_and_run_again_the_tables_are_the_same(clean_run, l
     assert contents(lake) == clean_run
 
 
+@pytest.mark.slow
 def test_a_superseded_reading_announces_its_own_arrival_hour(lake, land, batch):
     three_hours(land)
     for hours in HOURS[:2]:

@@ -17,6 +17,9 @@ from ingestion.alerts import segment_stream
 from ingestion.alerts.machine import STARTED
 from ingestion.alerts.reference import KEY, Segment, Sensor, encode
 
+# Real processes take their time to start, and `make test` has ten minutes.
+pytestmark = pytest.mark.slow
+
 # "Lambda quotas": a package that is uploaded directly, and unpacked.
 ZIPPED_LIMIT, UNPACKED_LIMIT = 50 << 20, 250 << 20
 TOO_HEAVY = {

@@ -49,6 +49,7 @@ def _append(url: str, writer: int, acknowledged: list[int], enough: threading.Ev
             enough.set()
 
 
+@pytest.mark.slow
 def test_no_acknowledged_commit_is_lost_when_the_endpoint_is_killed_among_concurrent_commits(
     run_endpoint: Any, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_no_acknowledged_commit_is_lost_when_the_endpoint_is_killed_among_concur
         assert -1 in _catalog(url).load_table("db.t").scan().to_arrow()["n"].to_pylist()
 
 
+@pytest.mark.slow
 def test_definitions_and_records_survive_a_kill(run_endpoint: Any, tmp_path: Path) -> None:
     def client(url: str, service: str) -> Any:
         return boto3.client(service, endpoint_url=url, **KEY)

@@ -12,6 +12,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+# Real processes take their time to start, and `make test` has ten minutes.
+pytestmark = pytest.mark.slow
+
 ANSWER = "def handler(event, context):\n    return "
 
 

@@ -74,6 +74,7 @@ def test_a_pid_that_became_another_process_is_left_alone(folder: Path) -> None:
         bystander.kill()
 
 
+@pytest.mark.slow
 def test_an_idle_endpoint_stops_unless_it_is_told_to_stay(folder: Path) -> None:
     first = process.start(folder, with_athena=False, idle_s=2)
     deadline = time.monotonic() + 20
@@ -89,6 +90,7 @@ def test_an_idle_endpoint_stops_unless_it_is_told_to_stay(folder: Path) -> None:
     assert process.status(folder) == stays
 
 
+@pytest.mark.slow
 def test_asking_for_an_endpoint_keeps_it_and_waits_for_one_that_ends(folder: Path) -> None:
     first = process.start(folder, with_athena=False, idle_s=4)
     begin = time.monotonic()
