@@ -18,7 +18,7 @@ from ingestion.alerts.replay import LogRecord
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, list]:
-    """Judge the readings of a batch; what is no valid reading is counted by reason, for the batch path keeps it whole.
+    """Judge the readings of a batch; what is no valid reading is counted, for the batch path keeps it with its reasons.
 
     Raises ThrottledError, or botocore's errors, when judged readings cannot be passed on: the batch is repeated then.
     """
