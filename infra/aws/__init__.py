@@ -1,6 +1,6 @@
 """The CDK app: everything that the product needs on AWS, from the settings and definitions that the local home uses.
 
-Each module holds constructs of one concern, which take what they depend on; `stacks` only wires them. `stages` says
+A folder is a concern: constructs, which take what they depend on, and the stack that only wires them. `stages` says
 what differs from stage to stage. `app` makes the templates, no account needed.
 """
 

@@ -8,9 +8,11 @@ from aws_cdk import App, Environment, Tags, Validations
 from aws_cdk import aws_lambda as lambda_
 from cdk_nag import AwsSolutionsChecks
 
-from infra.aws.function_code import write_package
-from infra.aws.stacks import AlertsStack, IngestStack, StorageStack
+from infra.aws.alerts.function_code import write_package
+from infra.aws.alerts.stack import AlertsStack
+from infra.aws.ingest.stack import IngestStack
 from infra.aws.stages import Stage
+from infra.aws.storage.stack import StorageStack
 
 # What the CDK recommends for new apps and does not do unasked.
 FLAGS = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.aws.buckets import Buckets
 from infra.aws.stages import STAGES
+from infra.aws.storage.buckets import Buckets
 from tests.infra.aws.templates import of_type, properties, statements
 
 BUCKET = "AWS::S3::Bucket"

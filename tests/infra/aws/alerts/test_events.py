@@ -6,8 +6,8 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 
 from infra import alert_definitions as definitions
-from infra.aws.alert_events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
-from infra.aws.alert_table import AlertTable
+from infra.aws.alerts.events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
+from infra.aws.alerts.table import AlertTable
 from infra.aws.stages import STAGES
 from infra.settings import AlertRoute, CitySettings
 from tests.infra.aws.templates import allowed, flat, of_type, properties, statements

@@ -8,12 +8,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import alert_definitions as definitions
-from infra.aws.buckets import Buckets
 from infra.aws.defaults import log_group
+from infra.aws.ingest.streams import Streams
 from infra.aws.names import cdk_arguments
 from infra.aws.roles import ServiceRole, acknowledge
 from infra.aws.stages import Stage
-from infra.aws.streams import Streams
+from infra.aws.storage.buckets import Buckets
 from ingestion.alerts.reference import KEY, USUAL_KEY
 
 

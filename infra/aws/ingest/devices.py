@@ -5,9 +5,9 @@ from aws_cdk import aws_iot as iot
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.aws.ingest.streams import Streams
 from infra.aws.roles import OF_THIS_ACCOUNT, ServiceRole
 from infra.aws.stages import Stage
-from infra.aws.streams import Streams
 from infra.home_iot import policy_name, rule_grants, thing_type
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import topic_rules

@@ -3,7 +3,7 @@
 import pytest
 
 from infra import alert_definitions as definitions
-from infra.aws.alert_table import AlertTable
+from infra.aws.alerts.table import AlertTable
 from infra.aws.stages import STAGES
 from tests.infra.aws.templates import of_type
 

@@ -3,8 +3,8 @@
 import pytest
 from aws_cdk import aws_kms as kms
 
-from infra.aws.devices import Devices
-from infra.aws.streams import Streams
+from infra.aws.ingest.devices import Devices
+from infra.aws.ingest.streams import Streams
 from infra.home_iot import policy_name, thing_type
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import topic_rules

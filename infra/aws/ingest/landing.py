@@ -9,10 +9,10 @@ from constructs import Construct
 
 from infra import settings as names
 from infra.aws.defaults import log_group
+from infra.aws.ingest.streams import Streams
 from infra.aws.names import cdk_names
 from infra.aws.roles import ServiceRole, acknowledge
 from infra.aws.stages import Stage
-from infra.aws.streams import Streams
 from infra.home import delivery_to_s3
 from ingestion.contract.glue import raw_table_inputs
 

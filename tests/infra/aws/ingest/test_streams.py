@@ -2,9 +2,9 @@
 
 import pytest
 
+from infra.aws.ingest.streams import Streams
 from infra.aws.roles import ServiceRole
 from infra.aws.stages import STAGES
-from infra.aws.streams import Streams
 from tests.infra.aws.templates import allowed, of_type, properties
 
 STREAM = "AWS::Kinesis::Stream"

@@ -6,10 +6,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 
 from infra import alert_definitions as definitions
-from infra.aws.alert_functions import AlertFunctions
-from infra.aws.alert_table import AlertTable
-from infra.aws.buckets import Buckets
-from infra.aws.streams import Streams
+from infra.aws.alerts.functions import AlertFunctions
+from infra.aws.alerts.table import AlertTable
+from infra.aws.ingest.streams import Streams
+from infra.aws.storage.buckets import Buckets
 from tests.infra.aws.templates import allowed, flat, named, of_type, properties
 
 LAKE = "trafficlake-test-lake-example-city"

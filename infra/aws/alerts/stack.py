@@ -1,4 +1,4 @@
-"""The stacks, one for each concern. They only wire constructs."""
+"""The stack of the alerts."""
 
 from typing import Any
 
@@ -6,43 +6,12 @@ from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.aws.alert_events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
-from infra.aws.alert_functions import AlertFunctions
-from infra.aws.alert_table import AlertTable
-from infra.aws.buckets import Buckets
-from infra.aws.devices import Devices
-from infra.aws.landing import Delivery, LandingTables
+from infra.aws.alerts.events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
+from infra.aws.alerts.functions import AlertFunctions
+from infra.aws.alerts.table import AlertTable
+from infra.aws.ingest.streams import Streams
 from infra.aws.stages import Stage
-from infra.aws.streams import Streams
-
-
-class StorageStack(Stack):
-    """Where data lies."""
-
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **kwargs: Any) -> None:  # noqa: ANN401
-        """Make buckets and keys."""
-        super().__init__(scope, construct_id, **kwargs)
-        self.buckets = Buckets(self, "Buckets", stage=stage)
-
-
-class IngestStack(Stack):
-    """From devices and publishers to the landing tables."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        stage: Stage,
-        buckets: Buckets,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> None:
-        """Make streams, tables, the delivery between them, and what devices need."""
-        super().__init__(scope, construct_id, **kwargs)
-        self.streams = Streams(self, "Streams", stage=stage)
-        tables = LandingTables(self, "LandingTables", stage=stage)
-        Delivery(self, "Delivery", stage=stage, streams=self.streams, tables=tables, raw_key=buckets.raw_key)
-        Devices(self, "Devices", stage=stage, streams=self.streams, raw_key=buckets.raw_key)
+from infra.aws.storage.buckets import Buckets
 
 
 class AlertsStack(Stack):

@@ -1,0 +1,1 @@
+"""From the stream of readings to people."""

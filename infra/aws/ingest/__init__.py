@@ -1,0 +1,1 @@
+"""From devices and publishers to the landing tables."""

@@ -1,0 +1,18 @@
+"""The stack of the buckets."""
+
+from typing import Any
+
+from aws_cdk import Stack
+from constructs import Construct
+
+from infra.aws.stages import Stage
+from infra.aws.storage.buckets import Buckets
+
+
+class StorageStack(Stack):
+    """Where data lies."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **kwargs: Any) -> None:  # noqa: ANN401
+        """Make buckets and keys."""
+        super().__init__(scope, construct_id, **kwargs)
+        self.buckets = Buckets(self, "Buckets", stage=stage)
