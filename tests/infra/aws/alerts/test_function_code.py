@@ -7,7 +7,7 @@ import pytest
 
 from infra import alert_definitions as definitions
 from infra import function_package
-from infra.aws import function_code
+from infra.aws.alerts import function_code
 from infra.aws.alerts.function_code import COMPILED
 
 
