@@ -129,6 +129,30 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-alert-webhook"
 
     @property
+    def analysts_workgroup(self) -> str:
+        """Athena workgroup of people who query the lake."""
+        return f"{self.prefix}-analysts"
+
+    @property
+    def state_machine(self) -> str:
+        """Step Functions state machine of the hourly run."""
+        return f"{self.prefix}-hourly"
+
+    @property
+    def steps_project(self) -> str:
+        """CodeBuild project that runs the steps which are dbt or plain Python."""
+        return f"{self.prefix}-steps"
+
+    @property
+    def operators_topic(self) -> str:
+        """SNS topic of whoever operates the system: alarms and failed runs."""
+        return f"{self.prefix}-operators"
+
+    def glue_job(self, module: str) -> str:
+        """Return the name of the Glue job that runs `glue_jobs.<module>`."""
+        return f"{self.prefix}-{module.replace('_', '-')}"
+
+    @property
     def alert_thresholds(self) -> Thresholds:
         """When a segment is congested. Raises ValueError for levels that cannot work together."""
         return Thresholds(warning=self.alert_warning, critical=self.alert_critical, clear=self.alert_clear)

@@ -15,7 +15,7 @@ from infra import function_package
 PLATFORM = "x86_64-manylinux2014"
 PYTHON = definitions.RUNTIME.removeprefix("python")
 COMPILED = (".so", ".pyd")
-_LOCK = Path(__file__).parents[2] / "requirements.txt"
+_LOCK = Path(__file__).parents[3] / "requirements.txt"
 
 
 def write_package(folder: Path) -> Path:
