@@ -16,6 +16,8 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     city: CitySettings
+    sensors: int = Field(ge=1, description="how many sensors the city has")
+    interval_s: int = Field(ge=1, description="seconds between two readings of a sensor")
     shards: int | None = Field(None, ge=1, description="shards of each stream; none for on demand")
     stream_retention_h: int = Field(48, ge=24, le=8760, description="how long the streams keep records")
     raw_infrequent_after_days: int = Field(30, ge=30, description="age of landing objects that are seldom read")
@@ -40,10 +42,14 @@ STAGES = {
                 AlertRoute(name="control-room", levels=("CRITICAL",), webhook_url="https://control-room.example.org/"),
             ),
         ),
+        sensors=50_000,
+        interval_s=20,
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(
         city=CitySettings(stage="test", bucket_suffix="-example-city"),
+        sensors=200,
+        interval_s=60,
         shards=1,
         stream_retention_h=24,
         keeps_data=False,
