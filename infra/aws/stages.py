@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.plan import Plan, make_plan
+from infra.prices import load
 from infra.settings import AlertRoute, CitySettings
+from infra.sizing import City
 
 
 class Stage(BaseModel):
@@ -18,7 +21,9 @@ class Stage(BaseModel):
     city: CitySettings
     sensors: int = Field(ge=1, description="how many sensors the city has")
     interval_s: int = Field(ge=1, description="seconds between two readings of a sensor")
-    shards: int | None = Field(None, ge=1, description="shards of each stream; none for on demand")
+    capacity: Literal["sized", "on-demand"] = Field(
+        "sized", description="of the streams: as `trafficlake plan` says, or whatever comes, at its price"
+    )
     stream_retention_h: int = Field(48, ge=24, le=8760, description="how long the streams keep records")
     raw_infrequent_after_days: int = Field(30, ge=30, description="age of landing objects that are seldom read")
     raw_archive_after_days: int = Field(90, ge=60, description="age of landing objects that are kept at least cost")
@@ -30,6 +35,11 @@ class Stage(BaseModel):
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
+
+
+def plan_of(stage: Stage) -> Plan:
+    """Return what `trafficlake plan` says for the stage's city: the stacks take their sizes from it."""
+    return make_plan(City(sensors=stage.sensors, interval_s=stage.interval_s), load())
 
 
 STAGES = {
@@ -50,7 +60,6 @@ STAGES = {
         city=CitySettings(stage="test", bucket_suffix="-example-city"),
         sensors=200,
         interval_s=60,
-        shards=1,
         stream_retention_h=24,
         keeps_data=False,
         tags={"application": "trafficlake", "stage": "test"},
