@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pyiceberg.catalog import Catalog
 
 from infra import reference_snapshot
-from infra.runners import pending
+from infra.runners import metrics, pending
 from infra.runners.pending import PendingHours
 from infra.settings import CitySettings
 from quality import data_docs, marts
@@ -32,6 +33,7 @@ def expectations(context: RunContext) -> Mapping[str, Any]:
 
     Raises quality.results.ExpectationsFailedError.
     """
+    metrics.publish(context.catalog, context.city, datetime.now(UTC).replace(tzinfo=None))
     results = marts.audit(context.consumed.event, context.consumed.arrival, workgroup=context.city.workgroup)
     context.validations.extend(results)
     context.docs = data_docs.publish(results, context.city.docs_bucket, marts.DOCS_PREFIX)
