@@ -13,6 +13,7 @@ from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.stages import Stage
 from infra.aws.storage.stack import StorageStack
+from infra.aws.watch.stack import WatchStack
 
 # What the CDK recommends for new apps and does not do unasked.
 FLAGS = {
@@ -50,3 +51,4 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
     buckets = StorageStack(app, f"{prefix}-storage", **common).buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
