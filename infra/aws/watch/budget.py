@@ -3,7 +3,6 @@
 from math import ceil
 
 from aws_cdk import aws_budgets as budgets
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.aws.stages import Stage, plan_of
@@ -24,11 +23,11 @@ class MonthlyBudget(Construct):
     AWS counts by a tag only once the payer's account has activated it as a cost allocation tag.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, topic: sns.ITopic) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, topic_arn: str) -> None:
         """Make the budget, which tells the topic before and when the limit is reached."""
         super().__init__(scope, construct_id)
         city = stage.city
-        subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=topic.topic_arn)
+        subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=topic_arn)
         budgets.CfnBudget(
             self,
             "Budget",

@@ -1,8 +1,8 @@
-"""The stack of what watches over all others."""
+"""The stacks of what watches over all others."""
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Aws, CfnOutput, Stack
 from constructs import Construct
 
 from infra.aws.stages import Stage
@@ -16,7 +16,7 @@ from infra.aws.watch.topic import OperatorsTopic
 
 
 class WatchStack(Stack):
-    """Alarms, dashboard and budget. It knows what it watches by name, so it needs none of the stacks that make it."""
+    """Alarms and dashboard. It knows what it watches by name, so it needs none of the stacks that make it."""
 
     def __init__(
         self,
@@ -33,7 +33,6 @@ class WatchStack(Stack):
         topic = OperatorsTopic(self, "Operators", stage=stage).topic
         Alarms(self, "Alarms", stage=stage, topic=topic)
         tell_of_failed_runs(self, "FailedRuns", stage=stage, topic=topic)
-        MonthlyBudget(self, "Budget", stage=stage, topic=topic)
         board = dashboard(self, "Dashboard", stage=stage)
         if stage.data_events:
             names = (city.raw_bucket, city.lake_bucket)
@@ -42,3 +41,16 @@ class WatchStack(Stack):
         CfnOutput(self, "DashboardName", value=board.ref, description="CloudWatch dashboard of the stage")
         CfnOutput(self, "DashboardUrl", value=f"{page}/{city.prefix}", description="where to look first")
         CfnOutput(self, "OperatorsTopic", value=topic.topic_arn, description="what alarms and failed runs go to")
+
+
+class BudgetStack(Stack):
+    """The budget. CloudFormation knows budgets in few regions, us-east-1 among them; they are of no region anyway."""
+
+    REGION = "us-east-1"
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **kwargs: Any) -> None:  # noqa: ANN401
+        """Make the budget, which tells the operators' topic in the city's region."""
+        super().__init__(scope, construct_id, **kwargs)
+        city = stage.city
+        topic_arn = f"arn:aws:sns:{city.region}:{Aws.ACCOUNT_ID}:{city.operators_topic}"
+        MonthlyBudget(self, "Budget", stage=stage, topic_arn=topic_arn)
