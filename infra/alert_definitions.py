@@ -73,6 +73,8 @@ def mapping(function: str, failed: str) -> dict[str, Any]:
         "StartingPosition": "LATEST",
         "BatchSize": BATCH,
         "MaximumBatchingWindowInSeconds": WINDOWS_S[function],
+        # One process reads a shard, which `sizing` sees to that it can: `track` needs the order.
+        "ParallelizationFactor": 1,
         "BisectBatchOnFunctionError": True,
         "MaximumRetryAttempts": RETRIES,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

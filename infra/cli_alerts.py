@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, TableOrJson, enter, utc_time
+from infra.cli_home import Home, HomeOption, TableOrJson, check_home, enter, utc_time
 from infra.errors import UsageError
 from ingestion.alerts.thresholds import Thresholds
 
@@ -92,3 +92,20 @@ def alerts_watch(home: HomeOption = Home.local) -> None:
     from infra import current_alerts  # noqa: PLC0415
 
     current_alerts.watch()
+
+
+@app.command("redeliver")
+def alerts_redeliver(home: HomeOption = Home.local) -> None:
+    """Send alerts again that a topic or a webhook did not take, once the cause is mended.
+
+    They go to every route that wants them: who got one before sees its event_id a second time.
+    """
+    check_home(home)
+    enter(home)
+    from infra.redelivery import redeliver  # noqa: PLC0415
+    from infra.settings import settings  # noqa: PLC0415
+
+    done = redeliver(settings())
+    console.out.print(f"{done.sent:,} events sent again")
+    if done.left:
+        console.out.print(f"{done.left:,} messages hold no event and stay in {settings().undelivered_queue}")

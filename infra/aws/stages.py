@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.plan import Plan, make_plan
+from infra.prices import load
 from infra.settings import AlertRoute, CitySettings
+from infra.sizing import City
 
 
 class Stage(BaseModel):
@@ -16,7 +19,11 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     city: CitySettings
-    shards: int | None = Field(None, ge=1, description="shards of each stream; none for on demand")
+    sensors: int = Field(ge=1, description="how many sensors the city has")
+    interval_s: int = Field(ge=1, description="seconds between two readings of a sensor")
+    capacity: Literal["sized", "on-demand"] = Field(
+        "sized", description="of the streams: as `trafficlake plan` says, or whatever comes, at its price"
+    )
     stream_retention_h: int = Field(48, ge=24, le=8760, description="how long the streams keep records")
     raw_infrequent_after_days: int = Field(30, ge=30, description="age of landing objects that are seldom read")
     raw_archive_after_days: int = Field(90, ge=60, description="age of landing objects that are kept at least cost")
@@ -30,6 +37,11 @@ class Stage(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
 
+def plan_of(stage: Stage) -> Plan:
+    """Return what `trafficlake plan` says for the stage's city: the stacks take their sizes from it."""
+    return make_plan(City(sensors=stage.sensors, interval_s=stage.interval_s), load())
+
+
 STAGES = {
     "prod": Stage(
         city=CitySettings(
@@ -40,11 +52,14 @@ STAGES = {
                 AlertRoute(name="control-room", levels=("CRITICAL",), webhook_url="https://control-room.example.org/"),
             ),
         ),
+        sensors=50_000,
+        interval_s=20,
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(
         city=CitySettings(stage="test", bucket_suffix="-example-city"),
-        shards=1,
+        sensors=200,
+        interval_s=60,
         stream_retention_h=24,
         keeps_data=False,
         tags={"application": "trafficlake", "stage": "test"},
