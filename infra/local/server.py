@@ -24,7 +24,7 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, event_services, firehose, glue, kinesis, persistence
+from infra.local import base, cloudformation, event_services, firehose, glue, kinesis, persistence
 from infra.local.mqtt import service as mqtt
 
 SERVICE_KEY = "trafficlake-service"
@@ -156,6 +156,9 @@ def _plug_in(app: ModuleType, state_dir: Path, events: event_services.EventServi
     handlers["glue"] = glue.handler(
         base.glue_entry(app), save_catalog, partial(_read, objects), partial(base.keys_below, app)
     )
+
+    add_provisioners = partial(base.provision_with, cloudformation.provisioners())
+    handlers["cloudformation"] = cloudformation.handler(handlers["cloudformation"], add_provisioners)
 
     journal = state_dir / "services" / "kinesis-records.jsonl"
     save_streams = base.saver(app, "kinesis")
