@@ -1,16 +1,20 @@
-"""Sending alerts again that a topic or a webhook did not take: their events wait in the queue `undelivered`.
+"""Sending alerts again: those that a topic or a webhook did not take, and those of a time, from the bus's archive.
 
-An event goes onto the bus once more, as it was, to every route that wants it: who got it before sees its `event_id` a
-second time. What the pipe could not put on the bus waits in the same queue without the event itself, and stays there.
+What was not taken waits in the queue `undelivered`. Its event goes onto the bus once more, as it was, to every route
+that wants it: who got it before sees its `event_id` a second time. What the pipe could not put on the bus waits in the
+same queue without the event itself, and stays there.
 """
 
 import json
 import time
+import uuid
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import boto3
 
-from infra.errors import FailedError
+from infra.alert_definitions import route_name
+from infra.errors import FailedError, UsageError
 from infra.settings import CitySettings
 
 _MESSAGES_PER_CALL = 10
@@ -45,6 +49,32 @@ def redeliver(city: CitySettings) -> Redelivered:
         if not of_before:
             break
     return Redelivered(sent, left)
+
+
+def replay(city: CitySettings, start: datetime, end: datetime, route: str | None = None) -> str:
+    """Let the archive send the alerts of `[start, end)` again, to all routes or one; return the replay's name.
+
+    Raises UsageError for a route that the settings do not name.
+    """
+    events = boto3.client("events")
+    bus = events.describe_event_bus(Name=city.alert_bus)["Arn"]
+    destination: dict[str, Any] = {"Arn": bus}
+    if route is not None:
+        wanted = next((each for each in city.alert_routes if each.name == route), None)
+        if wanted is None:
+            named = ", ".join(each.name for each in city.alert_routes)
+            raise UsageError(f"there is no route {route}; TRAFFICLAKE_ALERT_ROUTES has {named}.")
+        rule = events.describe_rule(Name=route_name(city, wanted), EventBusName=city.alert_bus)
+        destination["FilterArns"] = [rule["Arn"]]
+    name = f"{city.alert_bus}-{uuid.uuid4().hex[:12]}"
+    events.start_replay(
+        ReplayName=name,
+        EventSourceArn=events.describe_archive(ArchiveName=city.alert_bus)["ArchiveArn"],
+        EventStartTime=start,
+        EventEndTime=end,
+        Destination=destination,
+    )
+    return name
 
 
 def _receive(sqs: Any, url: str) -> list[dict[str, Any]]:  # noqa: ANN401 — boto3's clients are made at run time

@@ -2,11 +2,14 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 
 from infra import redelivery
+from infra.alert_definitions import SOURCE, route_name
+from infra.errors import UsageError
 from infra.settings import settings
 
 DETAIL = {"event_id": "e-1", "message": "segment A is in WARNING"}
@@ -14,11 +17,13 @@ DETAIL = {"event_id": "e-1", "message": "segment A is in WARNING"}
 
 @pytest.fixture
 def queues(endpoint):
-    """The queue of undelivered events, empty, and one for what arrives."""
+    """The queue of undelivered events and one for what arrives, both empty."""
     sqs = boto3.client("sqs")
     undelivered = sqs.get_queue_url(QueueName=settings().undelivered_queue)["QueueUrl"]
-    sqs.purge_queue(QueueUrl=undelivered)
-    return undelivered, sqs.create_queue(QueueName="redelivered")["QueueUrl"]
+    arrived = sqs.create_queue(QueueName="redelivered")["QueueUrl"]
+    for queue in (undelivered, arrived):
+        sqs.purge_queue(QueueUrl=queue)
+    return undelivered, arrived
 
 
 def arn(queue):
@@ -63,3 +68,28 @@ def test_a_message_without_an_event_stays_in_the_queue(queues):
     assert boto3.client("sqs").get_queue_attributes(
         QueueUrl=undelivered, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
     )["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "1"}
+
+
+def test_a_replay_sends_the_alerts_of_a_time_to_one_route_only(queues):
+    events, began, bus = boto3.client("events"), datetime.now(UTC), settings().alert_bus
+    (route,) = settings().alert_routes
+    rule = route_name(settings(), route)
+    _, arrived = queues
+    events.put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "test", "Arn": arn(arrived)}])
+    other = boto3.client("sqs").create_queue(QueueName="other-route")["QueueUrl"]
+    events.put_rule(Name="other", EventBusName=bus, EventPattern=json.dumps({"source": [SOURCE]}))
+    events.put_targets(Rule="other", EventBusName=bus, Targets=[{"Id": "test", "Arn": arn(other)}])
+    entry = {"EventBusName": bus, "Source": SOURCE, "DetailType": "Change", "Detail": json.dumps(DETAIL)}
+    events.put_events(Entries=[entry])
+    for queue in (arrived, other):
+        assert received(queue)
+        boto3.client("sqs").purge_queue(QueueUrl=queue)
+
+    name = redelivery.replay(settings(), began - timedelta(minutes=1), datetime.now(UTC), route.name)
+    assert name in received(arrived)
+    assert received(other, within_s=2) is None
+
+
+def test_a_route_that_nobody_has_named_is_answered_with_those_that_are(endpoint):
+    with pytest.raises(UsageError, match="no route nowhere; TRAFFICLAKE_ALERT_ROUTES has all"):
+        redelivery.replay(settings(), datetime(2026, 3, 2), datetime(2026, 3, 3), "nowhere")
