@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import measured
 from infra.aws.stages import STAGES, Stage
 from infra.aws.watch.alarm_list import NO_DATA, alarms, composites
 from infra.aws.watch.alarm_table import alarms_table
@@ -166,6 +167,10 @@ def test_every_dead_letter_queue_of_the_stage_has_an_alarm(prod, watch):
         for dimension in each["Dimensions"]
     }
     assert {each["Properties"]["QueueName"] for each in of_type(prod, "AWS::SQS::Queue")} <= watched
+
+
+def test_the_plan_pays_for_every_alarm():
+    assert measured.ALARMS == len(alarms(PROD, ACCOUNT)) + len(composites(PROD))
 
 
 def test_another_stage_has_names_of_its_own():
