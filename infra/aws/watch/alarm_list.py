@@ -336,8 +336,8 @@ def _runs(stage: Stage, account: str) -> tuple[Alarm, ...]:
             "above",
             0,
             "any",
-            "Landed readings of an arrival hour of the last week are neither curated, duplicates nor rejected, or "
-            "some that were sent have not landed.",
+            "Landed readings of an arrival hour are neither curated, duplicates nor rejected, or some that were sent "
+            "have not landed; runs that touch the hour fail.",
             "`trafficlake status` shows the hour and its terms; run that hour again, and if it stays, compare its "
             "objects with `curated.processed_objects`.",
             missing="ignore",
