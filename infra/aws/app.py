@@ -11,6 +11,8 @@ from cdk_nag import AwsSolutionsChecks
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
+from infra.aws.pipeline.stack import PipelineStack
+from infra.aws.pipeline.step_files import write_step_files
 from infra.aws.stages import Stage
 from infra.aws.storage.stack import StorageStack
 
@@ -33,13 +35,14 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
-        _add_stacks(app, stage, lambda_.Code.from_asset(str(write_package(Path(work)))))
+        code = lambda_.Code.from_asset(str(write_package(Path(work))))
+        _add_stacks(app, stage, code, write_step_files(Path(work) / "steps"))
     for name, value in stage.tags.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
+def _add_stacks(app: App, stage: Stage, code: lambda_.Code, step_files: Path) -> None:
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
@@ -50,3 +53,4 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
     buckets = StorageStack(app, f"{prefix}-storage", **common).buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, **common)
