@@ -288,7 +288,11 @@ def _queues(stage: Stage) -> tuple[Alarm, ...]:
     queues = (
         ("failed-batches", city.failed_queue, "Batches that a function could not take lie in their queue."),
         ("undelivered-alerts", city.undelivered_queue, "Alerts that nobody got lie in their queue."),
-        ("undelivered-schedules", city.schedule_queue, "A run that the scheduler could not start lies in its queue."),
+        (
+            "unstarted-runs",
+            city.unstarted_queue,
+            "Runs or daily jobs that the scheduler could not start lie in their queue.",
+        ),
     )
     return tuple(
         Alarm(

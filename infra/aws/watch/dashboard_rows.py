@@ -182,7 +182,7 @@ def _alerts(city: CitySettings) -> tuple[Graph, ...]:
                 for label, name in (
                     ("failed batches", city.failed_queue),
                     ("undelivered alerts", city.undelivered_queue),
-                    ("runs that were not started", city.schedule_queue),
+                    ("runs that were not started", city.unstarted_queue),
                 )
             ),
         ),

@@ -12,7 +12,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 
-from infra.aws.stages import STAGES
 from tests.infra.aws.templates import Resources, of_type
 
 # A metric: namespace, name, dimensions.
@@ -40,14 +39,6 @@ _BY_HAND = {
     "AWS/Lambda": {"IteratorAge"},
     "AWS/DynamoDB": {"WriteThrottleEvents", "ReadThrottleEvents"},
     "AWS/IoT": {"TopicMatch"},
-}
-# What the stack of the pipeline makes, under the names that the settings give; its own resources, once it is there.
-_PIPELINE: Resources = {
-    "Machine": {
-        "Type": "AWS::StepFunctions::StateMachine",
-        "Properties": {"StateMachineName": STAGES["prod"].city.state_machine},
-    },
-    "Unstarted": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": STAGES["prod"].city.schedule_queue}},
 }
 
 
@@ -82,8 +73,6 @@ def emitted(resources: Resources, account: str) -> set[Emitted]:
     """Return what the resources of a stage's templates emit."""
     names = metric_names()
     found = {OF_THE_ACCOUNT}
-    if not of_type(resources, "AWS::StepFunctions::StateMachine"):
-        resources = resources | _PIPELINE
     for namespace, (kind, named_by, dimension) in _NAMES.items():
         for resource in of_type(resources, kind):
             name = resource["Properties"].get(named_by)

@@ -7,28 +7,34 @@ import boto3
 import pytest
 
 from infra.aws.stages import STAGES
-from infra.aws.watch.failed_runs import pattern, target
+from infra.aws.watch.failed_runs import job_pattern, job_target, run_pattern, run_target
 from infra.settings import CitySettings
 from tests.infra.aws.templates import of_type, resolved
 
 CITY = CitySettings(stage="failing")
 ACCOUNT = "000000000000"
+RULE = "AWS::Events::Rule"
 
 
 @pytest.fixture
 def told(endpoint):
-    """A topic under the stage's rule, and the queue that gets what the topic gets."""
+    """The queue that gets what the operators' topic gets by the stage's rules."""
     sns, sqs, events = boto3.client("sns"), boto3.client("sqs"), boto3.client("events")
     topic = sns.create_topic(Name=CITY.operators_topic)["TopicArn"]
     queue = sqs.create_queue(QueueName="told-operators")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
-    rule = f"{CITY.state_machine}-failed"
-    events.put_rule(Name=rule, EventPattern=json.dumps(pattern(CITY, ACCOUNT)))
-    events.put_targets(Rule=rule, Targets=[target(CITY, topic)])
+    rules = {
+        "runs": (run_pattern(CITY, ACCOUNT), run_target(CITY, topic)),
+        "jobs": (job_pattern(CITY), job_target(CITY, topic)),
+    }
+    for name, (pattern, target) in rules.items():
+        events.put_rule(Name=f"told-{name}", EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=f"told-{name}", Targets=[target])
     yield queue
-    events.remove_targets(Rule=rule, Ids=["operators"])
-    events.delete_rule(Name=rule)
+    for name in rules:
+        events.remove_targets(Rule=f"told-{name}", Ids=["operators"])
+        events.delete_rule(Name=f"told-{name}")
     sns.delete_topic(TopicArn=topic)
     sqs.delete_queue(QueueUrl=queue)
 
@@ -72,11 +78,30 @@ def test_a_failed_run_is_told_with_its_name_and_where_to_look_and_one_that_succe
     steps.delete_state_machine(stateMachineArn=machine)
 
 
-def test_the_rule_of_the_stage_is_that_one(watch):
+def test_a_failed_daily_job_is_told_and_a_failed_job_of_a_run_is_not_told_twice(told):
+    # As Glue sends it ("Glue Job State Change"); only AWS itself may send under this source, the local bus takes it.
+    def state_change(job):
+        detail = {"jobName": job, "severity": "ERROR", "state": "FAILED", "jobRunId": "jr_1", "message": 'a "b"'}
+        return {"Source": "aws.glue", "DetailType": "Glue Job State Change", "Detail": json.dumps(detail)}
+
+    jobs = [CITY.glue_job("curate_readings"), CITY.glue_job("congestion_episodes")]
+    boto3.client("events").put_events(Entries=[state_change(job) for job in jobs])
+    sqs = boto3.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl=told, WaitTimeSeconds=20)["Messages"]
+    assert sqs.receive_message(QueueUrl=told).get("Messages", []) == []
+    assert message["Body"].strip('"').startswith(f"The daily job {jobs[1]} of trafficlake-failing ended as FAILED")
+    assert f"#/job/{jobs[1]}/run/jr_1 " in message["Body"]
+
+
+def test_the_rules_of_the_stage_are_those_and_name_what_the_pipeline_makes(watch, prod):
     city = STAGES["prod"].city
-    (rule,) = of_type(watch, "AWS::Events::Rule")
-    found = resolved(rule["Properties"], {"AWS::AccountId": ACCOUNT} | {name: name for name in watch})
     (topic,) = (name for name, each in watch.items() if each["Type"] == "AWS::SNS::Topic")
-    assert found["EventPattern"] == pattern(city, ACCOUNT)
-    assert found["Targets"] == [target(city, topic)]
-    assert set(found["EventPattern"]["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    rules = [resolved(each["Properties"], {"AWS::AccountId": ACCOUNT, topic: topic}) for each in of_type(watch, RULE)]
+    assert [(each["EventPattern"], each["Targets"]) for each in sorted(rules, key=lambda each: each["Name"])] == [
+        (job_pattern(city), [job_target(city, topic)]),
+        (run_pattern(city, ACCOUNT), [run_target(city, topic)]),
+    ]
+    assert set(run_pattern(city, ACCOUNT)["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    (machine,) = of_type(prod, "AWS::StepFunctions::StateMachine")
+    (arn,) = run_pattern(city, ACCOUNT)["detail"]["stateMachineArn"]
+    assert arn.endswith(f":{machine['Properties']['StateMachineName']}")
