@@ -88,6 +88,7 @@ SET_ASIDE = {
     ("KDS3", "Streams/Readings/Resource"),
     ("KDS3", "Streams/Segments/Resource"),
     ("IAM5[Resource::*]", "Hourly/Role/DefaultPolicy/Resource"),
+    ("IAM5[Resource::*]", "Steps/Role/DefaultPolicy/Resource"),
     *(("L1", f"Functions/{name}/Resource") for name in LIMITS),
     ("SMG4", "Routes/WebhookKey/Resource"),
     ("SQS3", "Failed/Resource"),
