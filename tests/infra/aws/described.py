@@ -190,6 +190,11 @@ def _capitalised(value: Any) -> Any:
     return [_capitalised(each) for each in value] if isinstance(value, list) else value
 
 
+def _workgroup(name: str, _: Properties) -> Properties:
+    workgroup = boto3.client("athena").get_work_group(WorkGroup=name)["WorkGroup"]
+    return workgroup | {"WorkGroupConfiguration": workgroup["Configuration"]}
+
+
 def _queue_attributes(name: str) -> Properties:
     sqs = boto3.client("sqs")
     # The physical ID of a queue is its URL.
@@ -289,6 +294,7 @@ def _by(service: str, operation: str, named: str = "Name") -> Callable[[str, Pro
 
 
 _READERS: Mapping[str, Callable[[str, Properties], Properties]] = {
+    "AWS::Athena::WorkGroup": _workgroup,
     "AWS::DynamoDB::Table": _state_table,
     "AWS::Events::ApiDestination": _by("events", "describe_api_destination"),
     "AWS::Events::Archive": _archive,
