@@ -213,7 +213,9 @@ def _destination(city: CitySettings, name: str, url: str) -> str:
 def _schedule(city: CitySettings, watch: str) -> None:
     """Let the watch run once a minute."""
     events, name = boto3.client("events"), definitions.function_name(city, "watch")
-    rule = events.put_rule(Name=name, ScheduleExpression=definitions.WATCH_RATE, Description=definitions.WATCH_DESCRIPTION)
+    rule = events.put_rule(
+        Name=name, ScheduleExpression=definitions.WATCH_RATE, Description=definitions.WATCH_DESCRIPTION
+    )
     permission = {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com", "SourceArn": rule["RuleArn"]}
     unless_exists(boto3.client("lambda").add_permission, FunctionName=watch, StatementId="schedule", **permission)
     events.put_targets(Rule=name, Targets=[{"Id": "watch", "Arn": watch}])

@@ -12,23 +12,26 @@ from tests.infra.aws.references import ACCOUNT, stack_name
 
 # What a template of the CDK asks an account for before it lets itself be deployed ("Bootstrapping").
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+_ALLOWED = {"Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
 
 
 def deploy(templates: Sequence[Path]) -> None:
-    """Create the stacks of templates in their order, with what they need uploaded. Raises RuntimeError if one fails.
-
-    A stack has the name of its template's file.
-    """
+    """Create the stacks of templates in their order, with what they need uploaded. Raises RuntimeError if one fails."""
     _bootstrap(templates[0].parent)
     for template in templates:
-        stack = stack_name(template)
-        boto3.client("cloudformation").create_stack(
-            StackName=stack,
-            TemplateBody=template.read_text(),
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-            DisableRollback=True,
-        )
-        _wait_for(stack, "CREATE_COMPLETE")
+        create(stack_name(template), template.read_text())
+
+
+def create(stack: str, template: str) -> None:
+    """Create a stack. Raises ClientError when the template is refused, RuntimeError when something of it fails."""
+    boto3.client("cloudformation").create_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
+    _wait_for(stack, "CREATE_COMPLETE")
+
+
+def update(stack: str, template: str) -> None:
+    """Bring a stack to another template. Raises as `create` does."""
+    boto3.client("cloudformation").update_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
+    _wait_for(stack, "UPDATE_COMPLETE")
 
 
 def delete(stack: str) -> None:

@@ -175,12 +175,11 @@ def received(queue: str) -> dict:
     raise AssertionError(f"nothing within {WAIT_S} s")
 
 
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("refused", REFUSED)
-def test_what_is_said_to_be_refused_is_refused(deployed, refused, tmp_path):
-    template = tmp_path / "refused.template.json"
-    template.write_text(json.dumps({"Resources": {"Refused": REFUSED[refused]}}))
+def test_what_is_said_to_be_refused_is_refused(refused):
     with pytest.raises((ClientError, RuntimeError), match=refused):
-        deployment.deploy([template])
+        deployment.create("refused", json.dumps({"Resources": {"Refused": REFUSED[refused]}}))
 
 
 def test_stacks_of_a_stage_that_keeps_nothing_are_deleted_with_all_that_they_made(deployed):

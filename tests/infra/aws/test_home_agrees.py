@@ -6,6 +6,8 @@ do everything.
 """
 
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -30,7 +32,7 @@ class Kind(NamedTuple):
     call: str
     names: str
     named: str = "Name"
-    arguments: dict[str, str] = {}
+    arguments: Mapping[str, str] = MappingProxyType({})
 
 
 AT_HOME = (
