@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import boto3
@@ -15,11 +15,16 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 _ALLOWED = {"Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
 
 
-def deploy(templates: Sequence[Path]) -> None:
-    """Create the stacks of templates in their order, with what they need uploaded. Raises RuntimeError if one fails."""
+def deploy(templates: Sequence[Path], left_out: Collection[str]) -> None:
+    """Create the stacks of templates in their order, with what they need uploaded, but for the types `left_out`.
+
+    Raises as `create` does.
+    """
     _bootstrap(templates[0].parent)
-    for template in templates:
-        create(stack_name(template), template.read_text())
+    for path in templates:
+        template = json.loads(path.read_text())
+        kept = {name: each for name, each in template["Resources"].items() if each["Type"] not in left_out}
+        create(stack_name(path), json.dumps(template | {"Resources": kept}))
 
 
 def create(stack: str, template: str) -> None:
