@@ -27,20 +27,20 @@ def described(kind: str, name: str, properties: Properties) -> Properties:
     return _READERS[kind](name, properties)
 
 
-def differences(wanted: Any, found: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path, "missing" or "different") of what is wanted and not found so; what is only found does not count."""
+def compared(wanted: Any, found: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, "equal", "different" or "missing") of all that is wanted; what is only found does not count."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for name, value in wanted.items():
             below = f"{path}.{name}" if path else name
             if name in found:
-                yield from differences(value, found[name], below)
+                yield from compared(value, found[name], below)
             else:
                 yield below, "missing"
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for one, other in zip(_ordered(wanted), _ordered(found), strict=True):
-            yield from differences(one, other, path)
-    elif _plain(wanted) != _plain(found):
-        yield path, "different"
+            yield from compared(one, other, path)
+    else:
+        yield path, "equal" if _plain(wanted) == _plain(found) else "different"
 
 
 def _ordered(values: list[Any]) -> list[Any]:
