@@ -5,7 +5,7 @@ What an entry does not say of a city's settings comes from the environment, as i
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infra.plan import Plan, make_plan
 from infra.prices import load
@@ -24,6 +24,7 @@ class Stage(BaseModel):
     capacity: Literal["sized", "on-demand"] = Field(
         "sized", description="of the streams: as `trafficlake plan` says, or whatever comes, at its price"
     )
+    replica_region: str | None = Field(None, description="region that raw and lake are copied to; none for no copy")
     stream_retention_h: int = Field(48, ge=24, le=8760, description="how long the streams keep records")
     raw_infrequent_after_days: int = Field(30, ge=30, description="age of landing objects that are seldom read")
     raw_archive_after_days: int = Field(90, ge=60, description="age of landing objects that are kept at least cost")
@@ -34,7 +35,21 @@ class Stage(BaseModel):
         "ONE_WEEK", description="how long logs of functions and deliveries are kept"
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
+    operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
+    readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")
+    bad_readings_share: float = Field(0.05, gt=0, le=1, description="share of readings that may be unusable")
+    behind_after_s: int = Field(300, ge=60, description="age of records above which a reader of a stream is behind")
+    landing_late_after_s: int = Field(600, ge=360, description="age of a reading above which it has landed too late")
+    run_late_after_h: int = Field(3, ge=2, le=24, description="hours without a run that succeeds")
+    budget_margin: float = Field(1.3, ge=1, description="what a month may cost, in times of what the plan says")
+    data_events: bool = Field(False, description="whether CloudTrail records each access to raw and lake objects")
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
+
+    @model_validator(mode="after")
+    def _is_copied_elsewhere(self) -> "Stage":
+        if self.replica_region == self.city.region:
+            raise ValueError(f"a copy in {self.city.region} would be lost with it: replica_region is another region")
+        return self
 
 
 def plan_of(stage: Stage) -> Plan:
@@ -54,6 +69,7 @@ STAGES = {
         ),
         sensors=50_000,
         interval_s=20,
+        operator_emails=("lake-operators@example.org",),
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(

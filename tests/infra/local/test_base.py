@@ -212,6 +212,18 @@ CONTRACTS: dict[str, str] = {
         base.run_functions_with(app, dict, print)
         assert functions._poll_kinesis() is False
     """,
+    "tasks of state machines are looked up by their beginning, and fail with an error and its cause": """
+        machines = app._get_module("stepfunctions")
+        resource, given = "arn:aws:states:::codebuild:startBuild", {"ProjectName": "p"}
+        def fail(parameters):
+            assert parameters == given
+            raise base.TaskError("CodeBuild.Full", "no")
+        base.add_tasks(app, {resource: fail, "arn:aws:states:::aws-sdk:s3:getObject": lambda given: {"Body": "b"}})
+        assert machines._invoke_resource("arn:aws:states:::aws-sdk:s3:getObject", {}) == {"Body": "b"}
+        with pytest.raises(machines._ExecutionError) as failure:
+            machines._invoke_resource(resource + ".sync", given)
+        assert (failure.value.error, failure.value.cause) == ("CodeBuild.Full", "no")
+    """,
     "the sender's call delivers through one function": """
         firehose = app._get_module("firehose")
         assert firehose.ingest_from_kinesis_source("arn", [("k", b"x")]) is None
