@@ -35,6 +35,14 @@ class Stage(BaseModel):
         "ONE_WEEK", description="how long logs of functions and deliveries are kept"
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
+    operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
+    readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")
+    bad_readings_share: float = Field(0.05, gt=0, le=1, description="share of readings that may be unusable")
+    behind_after_s: int = Field(300, ge=60, description="age of records above which a reader of a stream is behind")
+    landing_late_after_s: int = Field(600, ge=360, description="age of a reading above which it has landed too late")
+    run_late_after_h: int = Field(3, ge=2, le=24, description="hours without a run that succeeds")
+    budget_margin: float = Field(1.3, ge=1, description="what a month may cost, in times of what the plan says")
+    data_events: bool = Field(False, description="whether CloudTrail records each access to raw and lake objects")
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
     @model_validator(mode="after")
@@ -61,6 +69,7 @@ STAGES = {
         ),
         sensors=50_000,
         interval_s=20,
+        operator_emails=("lake-operators@example.org",),
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(

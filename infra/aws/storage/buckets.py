@@ -105,8 +105,9 @@ class Buckets(Construct):
         city = stage.city
         self.raw_key = RotatedKey(self, "RawKey", stage=stage, purpose="raw")
         self.lake_key = RotatedKey(self, "LakeKey", stage=stage, purpose="lake")
-        logs_name = f"{city.prefix}-access-logs{city.bucket_suffix}"
-        self.access_logs = AccessLogs(self, "AccessLogs", stage=stage, name=logs_name)
+        self.access_logs = AccessLogs(
+            self, "AccessLogs", stage=stage, name=f"{city.prefix}-access-logs{city.bucket_suffix}"
+        )
         self.raw = DataBucket(
             self,
             "Raw",
