@@ -88,15 +88,12 @@ def test_the_role_can_use_no_other_key_of_the_other_region(copied):
 
 
 def test_a_stage_with_a_copy_is_synthesised_with_the_other_region_first(stage, tmp_path):
-    templates = synthesize(stage.model_copy(update={"replica_region": REGION}), tmp_path)
-    assert [path.name.removesuffix(".template.json") for path in templates[:2]] == [
-        "trafficlake-test-replica",
-        "trafficlake-test-storage",
-    ]
+    synthesize(stage.model_copy(update={"replica_region": REGION}), tmp_path)
     artifacts = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
     assert artifacts["trafficlake-test-replica"]["environment"].endswith(f"/{REGION}")
     assert "trafficlake-test-replica" in artifacts["trafficlake-test-storage"]["dependencies"]
-    command = [Path(sys.executable).with_name("cfn-lint"), "--", *map(str, templates[:2])]
+    both = [f"{tmp_path}/trafficlake-test-{concern}.template.json" for concern in ("replica", "storage")]
+    command = [Path(sys.executable).with_name("cfn-lint"), "--", *both]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.stdout, linted.returncode) == ("", 0)
 
