@@ -28,39 +28,41 @@ FLAGS = {
 }
 
 
-def synthesize(stage: Stage, folder: Path) -> list[Path]:
+def synthesize(stage: Stage, folder: Path, account: str | None = None) -> list[Path]:
     """Write the templates of a stage, with what is uploaded beside them; return the templates' files.
 
-    Needs no account. Raises RuntimeError when a template breaks a rule of cdk-nag's AwsSolutions or a schema, and
-    CalledProcessError when the functions' package cannot be made.
+    Needs no account; templates that are made for one can be deployed to no other. Raises RuntimeError when a template
+    breaks a rule of cdk-nag's AwsSolutions or a schema, and CalledProcessError when the functions' package cannot be
+    made.
     """
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
         code = lambda_.Code.from_asset(str(write_package(Path(work))))
-        _add_stacks(app, stage, code, write_step_files(Path(work) / "steps"))
+        _add_stacks(app, stage, account, code, write_step_files(Path(work) / "steps"))
     # The budget counts what has the tag of the stage.
     for name, value in {**stage.tags, "stage": stage.city.stage}.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def _add_stacks(app: App, stage: Stage, code: lambda_.Code, step_files: Path) -> None:
+def _add_stacks(app: App, stage: Stage, account: str | None, code: lambda_.Code, step_files: Path) -> None:
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
-        # The account is that of the credentials which it is deployed with.
-        "env": Environment(region=stage.city.region),
+        "env": Environment(account=account, region=stage.city.region),
         "termination_protection": stage.keeps_data,
     }
     storage = StorageStack(app, f"{prefix}-storage", **common)
     if stage.replica_region:
-        elsewhere = common | {"env": Environment(region=stage.replica_region)}
+        elsewhere = common | {"env": Environment(account=account, region=stage.replica_region)}
         storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
     buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
     PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, **common)
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
-    budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
+    budget = BudgetStack(
+        app, f"{prefix}-budget", **common | {"env": Environment(account=account, region=BudgetStack.REGION)}
+    )
     budget.add_stack_dependency(watch)
