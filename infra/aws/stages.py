@@ -34,6 +34,10 @@ class Stage(BaseModel):
         "ONE_WEEK", description="how long logs of functions and deliveries are kept"
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
+    scan_limit_gb: int = Field(100, ge=1, description="most that one query of an analyst or a dashboard may scan")
+    has_default_database: bool = Field(
+        False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
+    )
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
 
