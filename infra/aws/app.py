@@ -12,6 +12,7 @@ from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.stages import Stage
+from infra.aws.storage.replica import ReplicaStack
 from infra.aws.storage.stack import StorageStack
 
 # What the CDK recommends for new apps and does not do unasked.
@@ -47,6 +48,10 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
         "env": Environment(region=stage.city.region),
         "termination_protection": stage.keeps_data,
     }
-    buckets = StorageStack(app, f"{prefix}-storage", **common).buckets
+    storage = StorageStack(app, f"{prefix}-storage", **common)
+    if stage.replica_region:
+        elsewhere = common | {"env": Environment(region=stage.replica_region)}
+        storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
+    buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)

@@ -5,7 +5,7 @@ What an entry does not say of a city's settings comes from the environment, as i
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infra.plan import Plan, make_plan
 from infra.prices import load
@@ -24,6 +24,7 @@ class Stage(BaseModel):
     capacity: Literal["sized", "on-demand"] = Field(
         "sized", description="of the streams: as `trafficlake plan` says, or whatever comes, at its price"
     )
+    replica_region: str | None = Field(None, description="region that raw and lake are copied to; none for no copy")
     stream_retention_h: int = Field(48, ge=24, le=8760, description="how long the streams keep records")
     raw_infrequent_after_days: int = Field(30, ge=30, description="age of landing objects that are seldom read")
     raw_archive_after_days: int = Field(90, ge=60, description="age of landing objects that are kept at least cost")
@@ -39,6 +40,12 @@ class Stage(BaseModel):
         False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
     )
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
+
+    @model_validator(mode="after")
+    def _is_copied_elsewhere(self) -> "Stage":
+        if self.replica_region == self.city.region:
+            raise ValueError(f"a copy in {self.city.region} would be lost with it: replica_region is another region")
+        return self
 
 
 def plan_of(stage: Stage) -> Plan:

@@ -134,6 +134,15 @@ def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]], 
     functions._poll_kinesis = lambda: False
 
 
+def provision_with(provisioners: dict[str, dict[str, Callable[..., Any]]]) -> None:
+    """Have CloudFormation make resources of these types so, in threads of their own that may call the endpoint."""
+    module = import_module("ministack.services.cloudformation.provisioners")
+    stacks = import_module("ministack.services.cloudformation.stacks")
+    module._RESOURCE_HANDLERS.update(provisioners)
+    may_wait = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind in provisioners or may_wait(kind)
+
+
 def mqtt_certificates(app: ModuleType) -> tuple[str, str, str]:
     """Return PEM of the base's authority, which signs devices' certificates, and of a server certificate with its key.
 

@@ -86,7 +86,7 @@ def test_a_replay_sends_the_alerts_of_a_time_to_one_route_only(queues):
         boto3.client("sqs").purge_queue(QueueUrl=queue)
 
     name = redelivery.replay(settings(), began - timedelta(minutes=1), datetime.now(UTC), route.name)
-    assert json.loads(received(arrived))["replay-name"] == name
+    assert name in received(arrived)
     assert received(other, within_s=2) is None
 
 

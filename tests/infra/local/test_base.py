@@ -160,6 +160,21 @@ CONTRACTS: dict[str, str] = {
         events._tick_scheduled_rules()
         assert len(taken) == 4 and json.loads(taken[0].event)["detail-type"] == "Scheduled Event"
     """,
+    "a replay is kept with the rules that it is for, and its events name it": """
+        events, taken = app._get_module("eventbridge"), []
+        events_base.patch(app, taken.append)
+        events._ensure_default_bus()
+        for name in ("wanted", "other"):
+            events._put_rule({"Name": name, "EventPattern": '{"source": ["s"]}'})
+            arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+            events._put_targets({"Rule": name, "Targets": [{"Id": "t", "Arn": arn}]})
+        only = {"FilterArns": ["arn:aws:events:us-east-1:000000000000:rule/wanted"]}
+        events._replays["r"] = {"Destination": only}
+        event = {"EventId": "e", "Source": "s", "DetailType": "t", "Detail": "{}", "EventBusName": "default", "Time": 0}
+        events._dispatch_event(event | {"ReplayName": "r"})
+        assert [delivery.rule_arn for delivery in taken] == only["FilterArns"]
+        assert json.loads(taken[0].event)["replay-name"] == "r"
+    """,
     "API destinations are called with these functions": """
         events = app._get_module("eventbridge")
         key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}}
