@@ -11,6 +11,8 @@ from cdk_nag import AwsSolutionsChecks
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
+from infra.aws.lake.job_code import write_packages, write_requirements
+from infra.aws.lake.stack import LakeStack
 from infra.aws.stages import Stage
 from infra.aws.storage.replica import ReplicaStack
 from infra.aws.storage.stack import StorageStack
