@@ -36,13 +36,14 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
-        _add_stacks(app, stage, lambda_.Code.from_asset(str(write_package(Path(work)))))
+        _add_stacks(app, stage, Path(work))
     for name, value in stage.tags.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
+def _add_stacks(app: App, stage: Stage, work: Path) -> None:
+    """Add all stacks; what functions and jobs run is put into the folder `work`."""
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
@@ -56,4 +57,13 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
         storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
     buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
+    code = lambda_.Code.from_asset(str(write_package(work)))
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    LakeStack(
+        app,
+        f"{prefix}-lake",
+        buckets=buckets,
+        packages=write_packages(work),
+        requirements=write_requirements(work),
+        **common,
+    )
