@@ -9,7 +9,6 @@ from typing import Any
 
 from infra.settings import CitySettings
 
-ENGINE = "Athena engine version 3"
 # Prefixes in the results bucket: whoever may read one does not read the others'.
 PIPELINE_RESULTS = "athena/"
 ANALYSTS_RESULTS = "analysts/"
@@ -25,32 +24,30 @@ def workgroups(
     `scan_limit_bytes` is stopped. At home there is neither key nor bill.
     """
     limit = {} if scan_limit_bytes is None else {"BytesScannedCutoffPerQuery": scan_limit_bytes}
-    return [
-        _workgroup(city, city.workgroup, "Queries of the pipeline", PIPELINE_RESULTS, key_arn, enforced=False),
-        _workgroup(city, city.analysts_workgroup, "Queries of analysts", ANALYSTS_RESULTS, key_arn, limit),
-        _workgroup(city, city.planners_workgroup, "Queries of dashboards", PLANNERS_RESULTS, key_arn, limit),
-    ]
-
-
-def _workgroup(
-    city: CitySettings,
-    name: str,
-    description: str,
-    prefix: str,
-    key_arn: str | None,
-    limit: dict[str, int] | None = None,
-    *,
-    enforced: bool = True,
-) -> dict[str, Any]:
-    encryption = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}} if key_arn else {}
-    return {
-        "Name": name,
-        "Description": description,
-        "Configuration": {
-            "ResultConfiguration": {"OutputLocation": f"s3://{city.results_bucket}/{prefix}", **encryption},
-            "EnforceWorkGroupConfiguration": enforced,
-            "PublishCloudWatchMetricsEnabled": True,
-            "EngineVersion": {"SelectedEngineVersion": ENGINE},
-            **(limit or {}),
-        },
+    encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}
+    common = {
+        "PublishCloudWatchMetricsEnabled": True,
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
+
+    def results(prefix: str) -> dict[str, Any]:
+        location = {"OutputLocation": f"s3://{city.results_bucket}/{prefix}"}
+        return {"ResultConfiguration": location | ({"EncryptionConfiguration": encryption} if key_arn else {})}
+
+    return [
+        {
+            "Name": city.workgroup,
+            "Description": "Queries of the pipeline",
+            "Configuration": {**results(PIPELINE_RESULTS), "EnforceWorkGroupConfiguration": False, **common},
+        },
+        {
+            "Name": city.analysts_workgroup,
+            "Description": "Queries of analysts",
+            "Configuration": {**results(ANALYSTS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+        },
+        {
+            "Name": city.planners_workgroup,
+            "Description": "Queries of planners and of the dashboards that they look at",
+            "Configuration": {**results(PLANNERS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+        },
+    ]

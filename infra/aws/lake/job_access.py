@@ -20,9 +20,7 @@ class Access:
 
 ACCESS = {
     "curate_readings": Access(writes=curate_readings.TABLES),
-    "rollup_5min": Access(
-        reads=(rollup_5min.REGISTRY,), alters=rollup_5min.SOURCES, writes=(rollup_5min.SENSOR_5MIN,)
-    ),
+    "rollup_5min": Access(reads=(rollup_5min.REGISTRY,), alters=rollup_5min.SOURCES, writes=(rollup_5min.SENSOR_5MIN,)),
     "congestion_episodes": Access(
         reads=(
             congestion_episodes.READINGS,

@@ -26,9 +26,7 @@ _TABLES = "the job works on every table of the database"
 class JobRole(ServiceRole):
     """The role that Glue takes on for one job."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, access: Access, buckets: Buckets
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, access: Access, buckets: Buckets) -> None:
         """Make the role with the access to tables that the job needs."""
         super().__init__(scope, construct_id, service="glue.amazonaws.com", conditions=OF_THIS_ACCOUNT)
         self._stage, self._buckets = stage, buckets

@@ -1,4 +1,4 @@
-"""Queries for analysts, to begin with: a file each in `queries/`, whose leading comment is its title and description."""
+"""Queries that analysts begin with: a file each in `queries/`, whose leading comment is its title and description."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -58,7 +58,7 @@ class ReaderPolicy(iam.ManagedPolicy):
         databases: Sequence[str],
         lake_key: kms.IKey,
     ) -> None:
-        """Make the policy `trafficlake-<stage>-<name>-<region>`; names of policies are the account's, not a region's."""
+        """Make the policy `trafficlake-<stage>-<name>-<region>`: its name is the account's, in all regions."""
         city = stage.city
         super().__init__(
             scope,

@@ -6,7 +6,6 @@ from constructs import Construct
 
 from infra.aws.lake.queries import queries
 from infra.aws.names import cdk_names
-from infra.aws.roles import acknowledge
 from infra.aws.stages import Stage
 from infra.workgroups import workgroups
 
