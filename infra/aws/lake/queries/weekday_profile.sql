@@ -9,7 +9,7 @@ with chosen as (
             sum(delay_veh_h) as delay_veh_h
         from marts.congestion_daily
         group by segment_id
-    )
+    ) as delays
 ),
 
 newest as (

@@ -49,10 +49,13 @@ COMMITTED = {
 
 
 @pytest.fixture(scope="module")
-def jobs(resources_of, stage, tmp_path_factory):
+def code(tmp_path_factory):
     folder = tmp_path_factory.mktemp("code")
-    code = {"packages": job_code.write_packages(folder), "requirements": job_code.write_requirements(folder)}
+    return {"packages": job_code.write_packages(folder), "requirements": job_code.write_requirements(folder)}
 
+
+@pytest.fixture(scope="module")
+def jobs(resources_of, stage, code):
     def make(stack):
         GlueJobs(stack, "Jobs", stage=stage, buckets=Buckets(stack, "Buckets", stage=stage), **code)
 
@@ -162,9 +165,8 @@ def test_a_job_runs_once_at_a_time_and_leaves_repeats_to_who_started_it(jobs, st
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_workers_are_those_of_the_plan(resources_of, name, tmp_path):
+def test_workers_are_those_of_the_plan(resources_of, name, code):
     stage = STAGES[name]
-    code = {"packages": job_code.write_packages(tmp_path), "requirements": job_code.write_requirements(tmp_path)}
     resources = resources_of(
         lambda stack: GlueJobs(stack, "Jobs", stage=stage, buckets=Buckets(stack, "Buckets", stage=stage), **code)
     )
