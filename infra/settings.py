@@ -149,6 +149,11 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-steps"
 
     @property
+    def unstarted_queue(self) -> str:
+        """SQS queue of the runs and daily jobs that the scheduler could not start."""
+        return f"{self.prefix}-unstarted"
+
+    @property
     def operators_topic(self) -> str:
         """SNS topic of whoever operates the system: alarms and failed runs."""
         return f"{self.prefix}-operators"

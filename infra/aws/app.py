@@ -13,9 +13,12 @@ from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.lake.job_code import write_packages, write_requirements
 from infra.aws.lake.stack import LakeStack
+from infra.aws.pipeline.stack import PipelineStack
+from infra.aws.pipeline.step_files import write_step_files
 from infra.aws.stages import Stage
 from infra.aws.storage.replica import ReplicaStack
 from infra.aws.storage.stack import StorageStack
+from infra.aws.watch.stack import BudgetStack, WatchStack
 
 # What the CDK recommends for new apps and does not do unasked.
 FLAGS = {
@@ -37,13 +40,14 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
         _add_stacks(app, stage, Path(work))
-    for name, value in stage.tags.items():
+    # The budget counts what has the tag of the stage.
+    for name, value in {**stage.tags, "stage": stage.city.stage}.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
 def _add_stacks(app: App, stage: Stage, work: Path) -> None:
-    """Add all stacks; what functions and jobs run is put into the folder `work`."""
+    """Add all stacks; what they upload is written into the folder `work`."""
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
@@ -67,3 +71,7 @@ def _add_stacks(app: App, stage: Stage, work: Path) -> None:
         requirements=write_requirements(work),
         **common,
     )
+    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=write_step_files(work / "steps"), **common)
+    watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
+    budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
+    budget.add_stack_dependency(watch)

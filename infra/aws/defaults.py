@@ -33,13 +33,13 @@ def log_group(
 ) -> logs.LogGroup:
     """Return a group of logs that are kept as long as the stage says; they go with their stack.
 
-    `key` is one that CloudWatch Logs may use; without one AWS encrypts them with its own.
+    Without a key of ours, CloudWatch encrypts them with one of its own.
     """
     return logs.LogGroup(
         scope,
         construct_id,
         log_group_name=name,
-        retention=logs.RetentionDays[stage.log_retention],
         encryption_key=key,
+        retention=logs.RetentionDays[stage.log_retention],
         removal_policy=RemovalPolicy.DESTROY,
     )

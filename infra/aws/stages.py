@@ -34,11 +34,24 @@ class Stage(BaseModel):
     log_retention: Literal["ONE_WEEK", "TWO_WEEKS", "ONE_MONTH", "THREE_MONTHS", "ONE_YEAR"] = Field(
         "ONE_WEEK", description="how long logs of functions and deliveries are kept"
     )
+    run_minute: int = Field(10, ge=0, le=59, description="minute of every hour at which the hourly run starts")
+    daily_hour: int = Field(3, ge=0, le=23, description="hour, UTC, in which the daily jobs start")
+    steps_compute: Literal["BUILD_GENERAL1_SMALL", "BUILD_GENERAL1_MEDIUM", "BUILD_GENERAL1_LARGE"] = Field(
+        "BUILD_GENERAL1_SMALL", description="machine that runs dbt and the expectations"
+    )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
     scan_limit_gb: int = Field(100, ge=1, description="most that one query of an analyst or a dashboard may scan")
     has_default_database: bool = Field(
         False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
     )
+    operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
+    readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")
+    bad_readings_share: float = Field(0.05, gt=0, le=1, description="share of readings that may be unusable")
+    behind_after_s: int = Field(300, ge=60, description="age of records above which a reader of a stream is behind")
+    landing_late_after_s: int = Field(600, ge=360, description="age of a reading above which it has landed too late")
+    run_late_after_h: int = Field(3, ge=2, le=24, description="hours without a run that succeeds")
+    budget_margin: float = Field(1.3, ge=1, description="what a month may cost, in times of what the plan says")
+    data_events: bool = Field(False, description="whether CloudTrail records each access to raw and lake objects")
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
     @model_validator(mode="after")
@@ -65,6 +78,7 @@ STAGES = {
         ),
         sensors=50_000,
         interval_s=20,
+        operator_emails=("lake-operators@example.org",),
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(

@@ -24,7 +24,17 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, call_record, cloudformation, event_services, firehose, glue, kinesis, persistence
+from infra.local import (
+    base,
+    call_record,
+    cloudformation,
+    event_services,
+    firehose,
+    glue,
+    kinesis,
+    persistence,
+    step_tasks,
+)
 from infra.local.mqtt import service as mqtt
 from infra.local.principals import SERVICE_KEY, is_own
 
@@ -92,6 +102,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
+    base.add_tasks(app, step_tasks.tasks())
     events = event_services.plug_in(app, state_dir, url, own_environment(url))
     restore = _plug_in(app, state_dir, events)
     devices = mqtt.listen(state_dir)

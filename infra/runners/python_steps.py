@@ -15,7 +15,7 @@ from pyiceberg.catalog import Catalog
 
 from infra import reference_snapshot
 from infra.pipeline import PLAN_KEY
-from infra.runners import pending, planning
+from infra.runners import metrics, pending, planning
 from infra.runners.events import Range
 from infra.settings import CitySettings
 from quality import data_docs, marts
@@ -66,6 +66,7 @@ def expectations(context: RunContext) -> Mapping[str, Any]:
 
     Raises quality.results.ExpectationsFailedError.
     """
+    metrics.publish(context.catalog, context.city, datetime.now(UTC).replace(tzinfo=None))
     taken = pending.taken(context.catalog)
     results = marts.audit(taken.event, taken.arrival, workgroup=context.city.workgroup)
     context.validations.extend(results)

@@ -105,17 +105,19 @@ class Buckets(Construct):
         city = stage.city
         self.raw_key = RotatedKey(self, "RawKey", stage=stage, purpose="raw")
         self.lake_key = RotatedKey(self, "LakeKey", stage=stage, purpose="lake")
-        logs = AccessLogs(self, "AccessLogs", stage=stage, name=f"{city.prefix}-access-logs{city.bucket_suffix}")
+        self.access_logs = AccessLogs(
+            self, "AccessLogs", stage=stage, name=f"{city.prefix}-access-logs{city.bucket_suffix}"
+        )
         self.raw = DataBucket(
             self,
             "Raw",
             stage=stage,
             name=city.raw_bucket,
             key=self.raw_key,
-            access_logs=logs,
+            access_logs=self.access_logs,
             transitions=cheaper_with_age(stage),
         )
-        ours = {"stage": stage, "key": self.lake_key, "access_logs": logs}
+        ours = {"stage": stage, "key": self.lake_key, "access_logs": self.access_logs}
         self.lake = DataBucket(self, "Lake", name=city.lake_bucket, **ours)
         self.results = DataBucket(
             self, "Results", name=city.results_bucket, expire_after_days=stage.results_expire_after_days, **ours
