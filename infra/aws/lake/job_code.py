@@ -21,8 +21,8 @@ PACKAGES = ("glue_jobs", "ingestion", "quality")
 DATA_SUFFIXES = (".yaml", ".json")
 # What the jobs import of others, besides Spark, boto3 and pandas, which Glue has.
 IMPORTED = ("great-expectations", "pyyaml")
-# Of the "Python modules already provided in AWS Glue" 5.1 ("Using Python libraries with AWS Glue") those that the
-# packages above build on.
+# Of the "Python modules already provided in AWS Glue" 5.1 ("Using Python libraries with AWS Glue") those that the jobs
+# and the packages above build on.
 PROVIDED = {
     "attrs": "25.4.0",
     "boto3": "1.40.61",
