@@ -30,7 +30,7 @@ def test_people_s_results_have_one_place_and_queries_a_limit(made, group):
     found = configuration(made, f"trafficlake-test-{group}")
     assert found["EnforceWorkGroupConfiguration"] is True
     assert found["ResultConfiguration"]["OutputLocation"] == f"{RESULTS}/{group}/"
-    assert found["BytesScannedCutoffPerQuery"] == 100 * 2**30
+    assert found["BytesScannedCutoffPerQuery"] == 50 * 2**30
 
 
 def test_the_pipeline_s_tables_may_lie_where_dbt_wants_them(made):
