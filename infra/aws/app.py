@@ -11,6 +11,8 @@ from cdk_nag import AwsSolutionsChecks
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
+from infra.aws.lake.job_code import write_packages, write_requirements
+from infra.aws.lake.stack import LakeStack
 from infra.aws.pipeline.stack import PipelineStack
 from infra.aws.pipeline.step_files import write_step_files
 from infra.aws.stages import Stage
@@ -38,15 +40,15 @@ def synthesize(stage: Stage, folder: Path, account: str | None = None) -> list[P
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
-        code = lambda_.Code.from_asset(str(write_package(Path(work))))
-        _add_stacks(app, stage, account, code, write_step_files(Path(work) / "steps"))
+        _add_stacks(app, stage, account, Path(work))
     # The budget counts what has the tag of the stage.
     for name, value in {**stage.tags, "stage": stage.city.stage}.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def _add_stacks(app: App, stage: Stage, account: str | None, code: lambda_.Code, step_files: Path) -> None:
+def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None:
+    """Add all stacks; what they upload is written into the folder `work`."""
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
@@ -59,8 +61,17 @@ def _add_stacks(app: App, stage: Stage, account: str | None, code: lambda_.Code,
         storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
     buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
+    code = lambda_.Code.from_asset(str(write_package(work)))
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
-    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, **common)
+    LakeStack(
+        app,
+        f"{prefix}-lake",
+        buckets=buckets,
+        packages=write_packages(work),
+        requirements=write_requirements(work),
+        **common,
+    )
+    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=write_step_files(work / "steps"), **common)
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
     budget = BudgetStack(
         app, f"{prefix}-budget", **common | {"env": Environment(account=account, region=BudgetStack.REGION)}

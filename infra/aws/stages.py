@@ -40,6 +40,10 @@ class Stage(BaseModel):
         "BUILD_GENERAL1_SMALL", description="machine that runs dbt and the expectations"
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
+    scan_limit_gb: int = Field(50, ge=1, description="most that one query of an analyst or a dashboard may scan")
+    has_default_database: bool = Field(
+        False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
+    )
     operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
     readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")
     bad_readings_share: float = Field(0.05, gt=0, le=1, description="share of readings that may be unusable")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from infra import cli
 from infra.alert_definitions import LIMITS
 from infra.aws.app import synthesize
+from infra.aws.lake.jobs import JOBS
 from infra.aws.stages import Stage
 from infra.errors import UsageError
 from infra.settings import CitySettings
@@ -49,7 +50,7 @@ def test_the_command_writes_the_templates_of_another_stage_and_says_where(tmp_pa
     assert shown.exit_code == 0
     assert {Path(line) for line in shown.stdout.splitlines()} == {
         tmp_path / f"trafficlake-test-{concern}.template.json"
-        for concern in ("storage", "ingest", "alerts", "pipeline", "watch", "budget")
+        for concern in ("storage", "ingest", "lake", "alerts", "pipeline", "watch", "budget")
     }
     assert all(Path(line).exists() for line in shown.stdout.splitlines())
 
@@ -87,6 +88,7 @@ SET_ASIDE = {
     ("KDF1", "Delivery/DeliveryStream"),
     ("KDS3", "Streams/Readings/Resource"),
     ("KDS3", "Streams/Segments/Resource"),
+    *(("IAM5[Resource::*]", f"Jobs/{name}/Role/DefaultPolicy/Resource") for name in JOBS),
     ("IAM5[Resource::*]", "Hourly/Role/DefaultPolicy/Resource"),
     ("IAM5[Resource::*]", "Steps/Role/DefaultPolicy/Resource"),
     *(("L1", f"Functions/{name}/Resource") for name in LIMITS),
