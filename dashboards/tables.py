@@ -1,4 +1,4 @@
-"""What the marts hold, as dbt declares it: columns with Athena types and descriptions.
+"""What the lake's tables hold, as dbt declares them: columns with Athena types and descriptions.
 
 Read from the same files that dbt reads, because the CDK app and a page need a few sentences and not a parsed project.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-DATABASE = "marts"
 _MODELS = Path(__file__).parents[1] / "dbt" / "models"
 _DOC_BLOCK = re.compile(r"{% docs (\w+) %}\s*(.*?)\s*{% enddocs %}", re.DOTALL)
 _DOC_REFERENCE = re.compile(r"{{ doc\('(\w+)'\) }}")
@@ -27,13 +26,13 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Mart:
-    """One table. `is_source` says that a job writes it and not dbt."""
+class Table:
+    """One table. `dbt_reference` is how a dbt project names it: `ref('…')` if dbt makes it, else `source(…)`."""
 
     name: str
     description: str
     columns: tuple[Column, ...]
-    is_source: bool
+    dbt_reference: str
 
     @property
     def types(self) -> dict[str, str]:
@@ -42,19 +41,24 @@ class Mart:
 
 
 @cache
-def marts() -> dict[str, Mart]:
-    """Return the marts by name: those that dbt makes, then those that a job puts beside them."""
+def tables() -> dict[str, Table]:
+    """Return the tables by full name, `marts.congestion_daily`: the marts, and all that dbt only reads."""
     models = _yaml("marts/_marts.yml")["models"]
-    (source,) = (each for each in _yaml("staging/_sources.yml")["sources"] if each["name"] == DATABASE)
-    both = [(entry, False) for entry in models] + [(entry, True) for entry in source["tables"]]
-    return {entry["name"]: _mart(entry, is_source) for entry, is_source in both}
+    sources = _yaml("staging/_sources.yml")["sources"]
+    made = [_table("marts", model, f"ref('{model['name']}')") for model in models]
+    read = [
+        _table(source["name"], table, f"source('{source['name']}', '{table['name']}')")
+        for source in sources
+        for table in source["tables"]
+    ]
+    return {table.name: table for table in (*made, *read)}
 
 
-def _mart(entry: dict[str, Any], is_source: bool) -> Mart:
+def _table(database: str, entry: dict[str, Any], dbt_reference: str) -> Table:
     columns = tuple(
         Column(column["name"], column["data_type"], _text(column["description"])) for column in entry["columns"]
     )
-    return Mart(entry["name"], _text(entry["description"]), columns, is_source)
+    return Table(f"{database}.{entry['name']}", _text(entry["description"]), columns, dbt_reference)
 
 
 def _yaml(path: str) -> dict[str, Any]:
