@@ -44,6 +44,11 @@ def function_name(city: CitySettings, function: str) -> str:
     return f"{city.prefix}-{function}"
 
 
+def metrics_service(city: CitySettings) -> str:
+    """Return the dimension `service` of the functions' metrics: stages of one account are told apart by it."""
+    return city.alert_bus
+
+
 def route_name(city: CitySettings, route: AlertRoute) -> str:
     """Return the name of a route's rule, topic and webhook."""
     return f"{city.alert_bus}-{route.name}"
@@ -64,6 +69,8 @@ def function_variables(city: CitySettings) -> dict[str, str]:
         "SILENCE_AFTER_S": str(city.alert_silence_s),
         "CITY_TIME_ZONE": city.city_time_zone,
         "DASHBOARD_URL": city.dashboard_url,
+        # Powertools reads it.
+        "POWERTOOLS_SERVICE_NAME": metrics_service(city),
     }
 
 
@@ -73,6 +80,8 @@ def mapping(function: str, failed: str) -> dict[str, Any]:
         "StartingPosition": "LATEST",
         "BatchSize": BATCH,
         "MaximumBatchingWindowInSeconds": WINDOWS_S[function],
+        # One process reads a shard, which `sizing` sees to that it can: `track` needs the order.
+        "ParallelizationFactor": 1,
         "BisectBatchOnFunctionError": True,
         "MaximumRetryAttempts": RETRIES,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

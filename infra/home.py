@@ -13,6 +13,7 @@ from infra import settings as names
 from infra.existing import role_arn, unless_exists, waited_stream
 from infra.home_alerts import create_alert_resources
 from infra.home_iot import create_device_resources
+from infra.home_pipeline import create_pipeline_resources
 from infra.settings import CitySettings, settings
 from ingestion.contract import glue as contract_tables
 
@@ -98,6 +99,7 @@ def create_resources(city: CitySettings | None = None) -> None:
     _create_workgroup(city)
     create_device_resources(city)
     create_alert_resources(city)
+    create_pipeline_resources(city)
 
 
 def _create_catalog(city: CitySettings) -> None:

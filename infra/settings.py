@@ -139,6 +139,11 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-hourly"
 
     @property
+    def schedule_queue(self) -> str:
+        """SQS queue of the runs that the scheduler could not start."""
+        return f"{self.state_machine}-unstarted"
+
+    @property
     def steps_project(self) -> str:
         """CodeBuild project that runs the steps which are dbt or plain Python."""
         return f"{self.prefix}-steps"

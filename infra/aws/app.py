@@ -12,7 +12,9 @@ from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.stages import Stage
+from infra.aws.storage.replica import ReplicaStack
 from infra.aws.storage.stack import StorageStack
+from infra.aws.watch.stack import BudgetStack, WatchStack
 
 # What the CDK recommends for new apps and does not do unasked.
 FLAGS = {
@@ -34,7 +36,8 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
         _add_stacks(app, stage, lambda_.Code.from_asset(str(write_package(Path(work)))))
-    for name, value in stage.tags.items():
+    # The budget counts what has the tag of the stage.
+    for name, value in {**stage.tags, "stage": stage.city.stage}.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
@@ -47,6 +50,13 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
         "env": Environment(region=stage.city.region),
         "termination_protection": stage.keeps_data,
     }
-    buckets = StorageStack(app, f"{prefix}-storage", **common).buckets
+    storage = StorageStack(app, f"{prefix}-storage", **common)
+    if stage.replica_region:
+        elsewhere = common | {"env": Environment(region=stage.replica_region)}
+        storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
+    buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
+    budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
+    budget.add_stack_dependency(watch)

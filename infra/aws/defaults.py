@@ -28,9 +28,18 @@ class RotatedKey(kms.Key):
         )
 
 
-def log_group(scope: Construct, construct_id: str, *, stage: Stage, name: str) -> logs.LogGroup:
-    """Return a group of logs that are kept as long as the stage says; they go with their stack."""
-    retention = logs.RetentionDays[stage.log_retention]
+def log_group(
+    scope: Construct, construct_id: str, *, stage: Stage, name: str, key: kms.IKey | None = None
+) -> logs.LogGroup:
+    """Return a group of logs that are kept as long as the stage says; they go with their stack.
+
+    Without a key of ours, CloudWatch encrypts them with one of its own.
+    """
     return logs.LogGroup(
-        scope, construct_id, log_group_name=name, retention=retention, removal_policy=RemovalPolicy.DESTROY
+        scope,
+        construct_id,
+        log_group_name=name,
+        encryption_key=key,
+        retention=logs.RetentionDays[stage.log_retention],
+        removal_policy=RemovalPolicy.DESTROY,
     )

@@ -19,12 +19,19 @@ class ServiceRole(iam.Role):
         """Make the role of a service such as `lambda.amazonaws.com`."""
         super().__init__(scope, construct_id, assumed_by=iam.ServicePrincipal(service, conditions=conditions))
 
-    def allow(self, actions: Sequence[str], *resources: str, why_many: str = "") -> None:
+    def allow(
+        self,
+        actions: Sequence[str],
+        *resources: str,
+        why_many: str = "",
+        conditions: Mapping[str, object] | None = None,
+    ) -> None:
         """Allow actions on resources. `why_many` says why one of them must end or hold a `*`.
 
         Raises ValueError for a `*` without a reason.
         """
-        self.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
+        statement = iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
+        self.add_to_policy(statement)
         for resource in resources:
             if "*" not in resource:
                 continue

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from infra import measured
 from infra.sizing import (
+    DAY_S,
     GB,
     MOST_SENSORS,
     SHARD_IN_BYTES,
@@ -69,6 +70,14 @@ def test_a_city_needs_what_was_computed_by_hand(what):
     of, expected = BY_HAND[what]
     found = [of(size(City(*city))) for city in ((1_000, 20), (50_000, 20), (50_000, 1))]
     assert found == pytest.approx(expected, rel=1e-3)
+
+
+@given(CITIES)
+def test_one_process_keeps_up_with_a_shard(city):
+    need = size(city)
+    for function, stream in (("judge", need.readings_stream), ("track", need.segment_stream)):
+        of_day = need.functions[function]
+        assert of_day.invocations * of_day.duration_s / stream.shards < DAY_S
 
 
 @given(CITIES)

@@ -6,6 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.aws.alerts.event_schema import EventSchema
 from infra.aws.alerts.events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
 from infra.aws.alerts.functions import AlertFunctions
 from infra.aws.alerts.table import AlertTable
@@ -45,6 +46,7 @@ class AlertsStack(Stack):
             failed=failed,
         )
         bus = AlertBus(self, "Bus", stage=stage)
+        EventSchema(self, "Schema", stage=stage)
         ChangePipe(
             self,
             "Changes",

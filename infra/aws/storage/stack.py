@@ -7,12 +7,15 @@ from constructs import Construct
 
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
+from infra.aws.storage.replica import Replication
 
 
 class StorageStack(Stack):
     """Where data lies."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **kwargs: Any) -> None:  # noqa: ANN401
-        """Make buckets and keys."""
+        """Make buckets and keys, and copy them where the stage says so."""
         super().__init__(scope, construct_id, **kwargs)
         self.buckets = Buckets(self, "Buckets", stage=stage)
+        if stage.replica_region:
+            Replication(self, "Replication", stage=stage, region=stage.replica_region, buckets=self.buckets)

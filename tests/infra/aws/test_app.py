@@ -48,7 +48,8 @@ def test_the_command_writes_the_templates_of_another_stage_and_says_where(tmp_pa
     shown = CliRunner().invoke(cli.app, ["synth", "--stage", "test", "--out", str(tmp_path)])
     assert shown.exit_code == 0
     assert [Path(line) for line in shown.stdout.splitlines()] == [
-        tmp_path / f"trafficlake-test-{concern}.template.json" for concern in ("storage", "ingest", "alerts")
+        tmp_path / f"trafficlake-test-{concern}.template.json"
+        for concern in ("storage", "ingest", "alerts", "watch", "budget")
     ]
     assert all(Path(line).exists() for line in shown.stdout.splitlines())
 
@@ -115,5 +116,5 @@ def test_a_stage_that_keeps_its_data_is_not_deleted_by_mistake(synthesized):
 
 def test_everything_is_in_the_region_of_the_city(tmp_path):
     city = CitySettings(stage="south", region="eu-south-1", bucket_suffix="-roma")
-    for template in synthesize(Stage(city=city), tmp_path):
+    for template in synthesize(Stage(city=city, sensors=1000, interval_s=60), tmp_path):
         assert not re.search(r"\b(us|eu|ap)-(?!south-1)[a-z]+-\d", template.read_text())

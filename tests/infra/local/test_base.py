@@ -160,6 +160,21 @@ CONTRACTS: dict[str, str] = {
         events._tick_scheduled_rules()
         assert len(taken) == 4 and json.loads(taken[0].event)["detail-type"] == "Scheduled Event"
     """,
+    "a replay is kept with the rules that it is for, and its events name it": """
+        events, taken = app._get_module("eventbridge"), []
+        events_base.patch(app, taken.append)
+        events._ensure_default_bus()
+        for name in ("wanted", "other"):
+            events._put_rule({"Name": name, "EventPattern": '{"source": ["s"]}'})
+            arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+            events._put_targets({"Rule": name, "Targets": [{"Id": "t", "Arn": arn}]})
+        only = {"FilterArns": ["arn:aws:events:us-east-1:000000000000:rule/wanted"]}
+        events._replays["r"] = {"Destination": only}
+        event = {"EventId": "e", "Source": "s", "DetailType": "t", "Detail": "{}", "EventBusName": "default", "Time": 0}
+        events._dispatch_event(event | {"ReplayName": "r"})
+        assert [delivery.rule_arn for delivery in taken] == only["FilterArns"]
+        assert json.loads(taken[0].event)["replay-name"] == "r"
+    """,
     "API destinations are called with these functions": """
         events = app._get_module("eventbridge")
         key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}}
@@ -196,6 +211,18 @@ CONTRACTS: dict[str, str] = {
         assert "processed = _poll_kinesis() or processed" in inspect.getsource(functions._poll_loop)
         base.run_functions_with(app, dict, print)
         assert functions._poll_kinesis() is False
+    """,
+    "tasks of state machines are looked up by their beginning, and fail with an error and its cause": """
+        machines = app._get_module("stepfunctions")
+        resource, given = "arn:aws:states:::codebuild:startBuild", {"ProjectName": "p"}
+        def fail(parameters):
+            assert parameters == given
+            raise base.TaskError("CodeBuild.Full", "no")
+        base.add_tasks(app, {resource: fail, "arn:aws:states:::aws-sdk:s3:getObject": lambda given: {"Body": "b"}})
+        assert machines._invoke_resource("arn:aws:states:::aws-sdk:s3:getObject", {}) == {"Body": "b"}
+        with pytest.raises(machines._ExecutionError) as failure:
+            machines._invoke_resource(resource + ".sync", given)
+        assert (failure.value.error, failure.value.cause) == ("CodeBuild.Full", "no")
     """,
     "the sender's call delivers through one function": """
         firehose = app._get_module("firehose")

@@ -64,6 +64,11 @@ def test_a_function_calls_the_endpoint_with_boto3_as_it_stands(endpoint, create_
     assert invoke(name)[0] == "000000000000"
 
 
+def test_a_function_calls_under_its_own_name(endpoint, create_function):
+    name = create_function("import boto3\n" + ANSWER + "boto3.Session().get_credentials().access_key")
+    assert invoke(name)[0] == name
+
+
 def test_an_error_has_its_type_its_message_and_its_place_in_the_log_and_leaves_the_process_warm(
     endpoint, create_function
 ):

@@ -1,0 +1,76 @@
+"""Deploying synthesised templates by CloudFormation, as the CDK's toolkit does it."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import boto3
+
+from infra.home import LOCAL_REGION
+from tests.infra.aws.references import ACCOUNT, stack_name
+
+# What a template of the CDK asks an account for before it lets itself be deployed ("Bootstrapping").
+_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+
+
+def deploy(templates: Sequence[Path]) -> None:
+    """Create the stacks of templates in their order, with what they need uploaded. Raises RuntimeError if one fails.
+
+    A stack has the name of its template's file.
+    """
+    _bootstrap(templates[0].parent)
+    for template in templates:
+        stack = stack_name(template)
+        boto3.client("cloudformation").create_stack(
+            StackName=stack,
+            TemplateBody=template.read_text(),
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            DisableRollback=True,
+        )
+        _wait_for(stack, "CREATE_COMPLETE")
+
+
+def delete(stack: str) -> None:
+    """Delete a stack. Raises RuntimeError if something of it cannot be deleted."""
+    cloudformation = boto3.client("cloudformation")
+    address = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
+    cloudformation.delete_stack(StackName=stack)
+    _wait_for(address, "DELETE_COMPLETE")
+
+
+def physical_ids(stack: str) -> dict[str, str]:
+    """Return the physical IDs of a stack's resources by their logical ones."""
+    pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+
+
+def _bootstrap(folder: Path) -> None:
+    """Make what the CDK's own stack makes of an account, as far as these templates use it, and upload assets."""
+    boto3.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="30", Type="String", Overwrite=True)
+    s3 = boto3.client("s3")
+    for manifest in folder.glob("*.assets.json"):
+        for asset in json.loads(manifest.read_text())["files"].values():
+            for destination in asset["destinations"].values():
+                bucket = destination["bucketName"]
+                for variable, value in (("AccountId", ACCOUNT), ("Region", LOCAL_REGION)):
+                    bucket = bucket.replace(f"${{AWS::{variable}}}", value)
+                s3.create_bucket(Bucket=bucket)
+                s3.upload_file(str(folder / asset["source"]["path"]), bucket, destination["objectKey"])
+
+
+def _wait_for(stack: str, wanted: str) -> None:
+    """Wait until nothing is under way. Raises RuntimeError with what failed, unless the stack is as wanted."""
+    cloudformation = boto3.client("cloudformation")
+    while (status := cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]).endswith("PROGRESS"):
+        time.sleep(0.1)
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    events = [event for page in pages for event in page["StackEvents"]]
+    failed = [
+        f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason')}"
+        for event in events
+        if event["ResourceStatus"].endswith("FAILED")
+    ]
+    if failed or status != wanted:
+        raise RuntimeError("\n".join([f"stack {stack} is {status}", *failed]))
