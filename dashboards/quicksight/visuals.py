@@ -28,8 +28,8 @@ def visual_parts(dashboard: Dashboard, sheet: Sheet, visual: Visual, source: Sou
     else:
         chart = _CHARTS[visual.kind](visual, source)
         for definition, _, _ in chart.visuals:
-            for body in definition.values():
-                body |= _texts(visual, source, notes)
+            (body,) = definition.values()
+            body.update(_texts(visual, source, notes))
         parts.append(chart)
     if visual.slider:
         parts.append(controls.slider(sheet, visual, source))

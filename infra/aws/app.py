@@ -10,6 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
+from infra.aws.dashboards.stack import DashboardsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.stages import Stage
 from infra.aws.storage.replica import ReplicaStack
@@ -60,3 +61,5 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
     budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
     budget.add_stack_dependency(watch)
+    if stage.quicksight_readers:
+        DashboardsStack(app, f"{prefix}-dashboards", buckets=buckets, **common)

@@ -1,0 +1,31 @@
+"""The stack of the dashboards."""
+
+from typing import Any
+
+from aws_cdk import Stack
+from constructs import Construct
+
+from dashboards import spec
+from infra.aws.dashboards.boards import Boards
+from infra.aws.dashboards.data import DashboardData
+from infra.aws.stages import Stage
+from infra.aws.storage.buckets import Buckets
+
+
+class DashboardsStack(Stack):
+    """From the marts to planners. For a stage that names readers: QuickSight needs a subscription and its users."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        buckets: Buckets,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Make datasets and dashboards of all specs."""
+        super().__init__(scope, construct_id, **kwargs)
+        specs = spec.load()
+        data = DashboardData(self, "Data", stage=stage, specs=specs, lake_key=buckets.lake_key)
+        Boards(self, "Boards", stage=stage, specs=specs, data=data)
