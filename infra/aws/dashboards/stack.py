@@ -25,7 +25,8 @@ class DashboardsStack(Stack):
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Make datasets and dashboards of all specs."""
-        super().__init__(scope, construct_id, **kwargs)
+        # CloudFormation takes a template of at most 1 MB.
+        super().__init__(scope, construct_id, suppress_template_indentation=True, **kwargs)
         specs = spec.load()
         data = DashboardData(self, "Data", stage=stage, specs=specs, lake_key=buckets.lake_key)
         Boards(self, "Boards", stage=stage, specs=specs, data=data)
