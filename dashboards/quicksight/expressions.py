@@ -58,11 +58,6 @@ def of_one_row(tree: ast.expr) -> str:
     return _formula(tree, aggregate)
 
 
-def is_plain_sum(tree: ast.expr) -> bool:
-    """Tell whether a formula is one sum or count, so that its values over parts add up to that of the whole."""
-    return isinstance(tree, ast.Call) and formula.aggregate(tree).function in ("sum", "count")
-
-
 def _row_and_conditions(part: formula.Aggregate, counted: str, only_where: str) -> tuple[str, str]:
     value = f"{{{counted}}}" if part.row is None else _row(part.row)
     own = "" if part.condition is None else _condition(part.condition)

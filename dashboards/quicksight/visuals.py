@@ -232,7 +232,8 @@ def _bar(visual: Visual, source: Source) -> Parts:
         "FieldWells": {"BarChartAggregatedFieldWells": wells},
         "SortConfiguration": sort,
         "Orientation": "HORIZONTAL" if "CategoricalDimensionField" in category else "VERTICAL",
-        "BarsArrangement": "STACKED" if _adds_up(visual, source) else "CLUSTERED",
+        # A single measure has a part that is reliable and one that is not, of which each bar has one.
+        "BarsArrangement": "STACKED" if visual.stacked or len(visual.measures) == 1 else "CLUSTERED",
         "CategoryLabelOptions": _labels(fields.column_title(source, str(visual.x))),
         "ValueLabelOptions": _labels(_axis_title(visual, source)),
         "Legend": {"Visibility": "VISIBLE", "Position": "BOTTOM"},
@@ -240,12 +241,6 @@ def _bar(visual: Visual, source: Source) -> Parts:
     }
     body = {"VisualId": visual.id, "ChartConfiguration": chart}
     return Parts(visuals=(({"BarChartVisual": body}, *_HALF),), calculated=tuple(made))
-
-
-def _adds_up(visual: Visual, source: Source) -> bool:
-    """Tell whether bars may stand on each other: one measure (reliable or not), or several that are plain sums."""
-    formulas = [source.dataset.measures[name].formula for name in visual.measures]
-    return len(formulas) == 1 or all(expressions.is_plain_sum(formula.parse(each)) for each in formulas)
 
 
 def _table(visual: Visual, source: Source) -> Parts:
