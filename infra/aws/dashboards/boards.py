@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import Acknowledgment, Aws, CfnOutput, Validations
+from aws_cdk import Acknowledgment, Aws, Validations
 from aws_cdk import aws_quicksight as quicksight
 from constructs import Construct
 
@@ -16,7 +16,7 @@ from infra.aws.stages import Stage
 
 
 class Boards(Construct):
-    """A dashboard and an analysis for each of the specs; their addresses are outputs of the stack."""
+    """A dashboard for each of the specs, and its analysis where the stage has authors."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, specs: Specs, data: DashboardData) -> None:
         """Make theme, dashboards and analyses."""
@@ -45,18 +45,15 @@ class Boards(Construct):
                 self._analysis(dashboard, shared)
 
     def _dashboard(self, dashboard: Dashboard, shared: dict[str, Any], everybody: list[str]) -> None:
-        city = self._stage.city
         made = quicksight.CfnDashboard(
             self,
             dashboard.name,
-            dashboard_id=ids.dashboard_id(city.prefix, dashboard.name),
+            dashboard_id=ids.dashboard_id(self._stage.city.prefix, dashboard.name),
             version_description=dashboard.description,
             permissions=permissions(self._stage, everybody, READ_DASHBOARD),
             **shared,
         )
         _acknowledge_parameters(made)
-        url = ids.dashboard_url(city.region, city.prefix, dashboard.name)
-        CfnOutput(self, f"{dashboard.name}-url", value=url, description=dashboard.description)
 
     def _analysis(self, dashboard: Dashboard, shared: dict[str, Any]) -> None:
         made = quicksight.CfnAnalysis(

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from dashboards import spec
+from dashboards.quicksight import ids
 from infra.aws.dashboards.boards import Boards
 from infra.aws.dashboards.data import DashboardData
 from infra.aws.stages import Stage
@@ -30,3 +31,8 @@ class DashboardsStack(Stack):
         specs = spec.load()
         data = DashboardData(self, "Data", stage=stage, specs=specs, lake_key=buckets.lake_key)
         Boards(self, "Boards", stage=stage, specs=specs, data=data)
+        for dashboard in specs.dashboards:
+            url = ids.dashboard_url(stage.city.region, stage.city.prefix, dashboard.name)
+            CfnOutput(
+                self, f"{dashboard.name.title().replace('_', '')}Url", value=url, description=dashboard.description
+            )
