@@ -17,32 +17,23 @@ import jmespath
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
 # Where a REST service's name in botocore is not the one that its calls are signed for.
 _MODELS = {"iotdata": "iot-data"}
-# By the name that calls are signed for, of a request's members those that name resources.
+# By the name that calls are signed for, of a request's members those that name resources; of other services none.
 _NAMES = {
-    "athena": "{WorkGroup: WorkGroup, OutputLocation: ResultConfiguration.OutputLocation, Name: Name}",
-    "codebuild": "{projectName: projectName, ids: ids}",
+    "athena": "{WorkGroup: WorkGroup}",
     "dynamodb": """{
-        TableName: TableName, IndexName: IndexName, StreamArn: StreamArn, Tables: keys(RequestItems || `{}`),
+        TableName: TableName, IndexName: IndexName, Tables: keys(RequestItems || `{}`),
         Puts: TransactItems[].Put.TableName, Updates: TransactItems[].Update.TableName,
         Deletes: TransactItems[].Delete.TableName, Checks: TransactItems[].ConditionCheck.TableName,
         Gets: TransactItems[].Get.TableName
     }""",
-    "events": "{EventBusName: EventBusName, Name: Name || Rule, Buses: Entries[].EventBusName}",
-    "firehose": "{DeliveryStreamName: DeliveryStreamName}",
+    "events": "{Buses: Entries[].EventBusName}",
     "glue": """{
-        DatabaseName: DatabaseName || DatabaseInput.Name, TableName: TableName || TableInput.Name, Name: Name,
-        TablesToDelete: TablesToDelete, JobName: JobName
+        DatabaseName: DatabaseName || DatabaseInput.Name, TableName: TableName || TableInput.Name, Name: Name
     }""",
     "kinesis": "{StreamName: StreamName, StreamARN: StreamARN}",
-    "kms": "{KeyId: KeyId}",
     "lambda": "{FunctionName: FunctionName}",
-    "logs": "{logGroupName: logGroupName}",
-    "quicksight": "{AwsAccountId: AwsAccountId, DataSetId: DataSetId, IngestionId: IngestionId}",
-    "s3": "{Bucket: Bucket, Key: Key, CopySource: CopySource, Keys: Keys}",
-    "secretsmanager": "{SecretId: SecretId}",
-    "sns": "{TopicArn: TopicArn}",
+    "s3": "{Bucket: Bucket, Key: Key, Prefix: Prefix, CopySource: CopySource, Keys: Keys}",
     "sqs": "{QueueUrl: QueueUrl, QueueName: QueueName}",
-    "states": "{stateMachineArn: stateMachineArn, executionArn: executionArn}",
 }
 
 
@@ -78,7 +69,7 @@ def read_call(request: Request) -> Call | None:
         return None
     principal, service = signed.groups()
     operation, members = _operation(service, request)
-    found = jmespath.search(_NAMES.get(service, "{}"), members) if service in _NAMES else {}
+    found = jmespath.search(_NAMES[service], members) if service in _NAMES else {}
     return Call(principal, service, operation, {name: _once(value) for name, value in found.items() if value})
 
 
@@ -97,13 +88,13 @@ def _operation(service: str, request: Request) -> tuple[str, dict[str, Any]]:
     query = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
     for route in _routes(_MODELS.get(service, service)):
         if (labels := route.labels_of(request, query)) is not None:
-            return route.operation, labels | _named_elsewhere(request, route.operation)
+            return route.operation, labels | _named_elsewhere(request, query, route.operation)
     return f"{request.method} {request.path}", {}
 
 
-def _named_elsewhere(request: Request, operation: str) -> dict[str, Any]:
+def _named_elsewhere(request: Request, query: Mapping[str, str], operation: str) -> dict[str, Any]:
     """Return what S3 is told of objects by other ways than the path."""
-    named: dict[str, Any] = {}
+    named: dict[str, Any] = {"Prefix": query["prefix"]} if "prefix" in query else {}
     if source := request.headers.get("x-amz-copy-source"):
         named["CopySource"] = unquote(source)
     if operation == "DeleteObjects":

@@ -58,7 +58,7 @@ def request_of(service, operation, arguments):
             {"Bucket": "b", "Keys": ["a", "z&"]},
         ),
         ("s3", "list_objects", {"Bucket": "b"}, "ListObjects", {"Bucket": "b"}),
-        ("s3", "list_objects_v2", {"Bucket": "b", "Prefix": "p/"}, "ListObjectsV2", {"Bucket": "b"}),
+        ("s3", "list_objects_v2", {"Bucket": "b", "Prefix": "p/"}, "ListObjectsV2", {"Bucket": "b", "Prefix": "p/"}),
         ("s3", "head_bucket", {"Bucket": "b"}, "HeadBucket", {"Bucket": "b"}),
         ("s3", "get_bucket_location", {"Bucket": "b"}, "GetBucketLocation", {"Bucket": "b"}),
         ("s3", "list_buckets", {}, "ListBuckets", {}),
@@ -103,7 +103,7 @@ def request_of(service, operation, arguments):
             {"WorkGroup": "w"},
         ),
         ("sqs", "send_message", {"QueueUrl": "http://h/1/q", "MessageBody": "m"}, "SendMessage", None),
-        ("sns", "publish", {"TopicArn": "arn:t", "Message": "m"}, "Publish", {"TopicArn": "arn:t"}),
+        ("sns", "publish", {"TopicArn": "arn:t", "Message": "m"}, "Publish", {}),
         (
             "events",
             "put_events",

@@ -1,0 +1,163 @@
+"""The policy simulation: every call that the product's parts made at home is one that their roles on AWS allow.
+
+Simulated are the functions, which call under their own names, and what the endpoint does as Firehose and as a pipe.
+What it does as Lambda, EventBridge or CloudWatch Logs is not: these act within AWS, by resource policies or, for the
+batches of a stream and for logs, by a function's role with calls that nobody makes here (`UNUSED` names them). Nor is
+the broker, which acts for devices and for rules by one key.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.aws.app import synthesize
+from infra.aws.stages import Stage
+from infra.home import THROW_AWAY_KEY
+from infra.local.call_record import VARIABLE
+from infra.local.mqtt.broker import DEVICE_KEY
+from infra.local.principals import SERVICE_KEY
+from infra.settings import AlertRoute, CitySettings
+from tests.infra.aws.cloud import Cloud, read_cloud
+from tests.infra.aws.permissions import Need
+from tests.infra.aws.policy_simulation import Recorded, allows, label, needs_of, permissions, read_record
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+# The operator, the endpoint itself, and the broker.
+NOT_SIMULATED = {THROW_AWAY_KEY, SERVICE_KEY, DEVICE_KEY}
+ROUTES = (AlertRoute(name="all"), AlertRoute(name="webhook", webhook_url="https://example.org/"))
+CITY = CitySettings(stage="local", alert_routes=ROUTES)
+
+READINGS, SEGMENTS = f"stream/{CITY.stream}", f"stream/{CITY.segment_stream}"
+TABLE, TABLE_STREAM = f"table/{CITY.state_table}", f"table/{CITY.state_table}/stream/0"
+STREAMS_KEY, RAW_KEY = f"key/{CITY.prefix}-streams", f"key/{CITY.prefix}-raw"
+RAW_PREFIXES = [f"{CITY.raw_bucket}/{prefix}/*" for prefix in ("backup", "errors", "readings")]
+CATALOG = ["catalog", "database/raw", "table/raw/sensor_readings"]
+FUNCTIONS = ("judge", "track", "describe", "watch")
+
+# What is allowed and was not used, with the reason why it is: (who, actions, resources).
+UNUSED: dict[str, list[tuple[str, list[str], list[str]]]] = {
+    "Lambda itself writes the log, with the function's role; here the endpoint does, as itself": [
+        (each, ["logs:CreateLogStream", "logs:PutLogEvents"], [f"log-group:/aws/lambda/{CITY.prefix}-{each}:*"])
+        for each in FUNCTIONS
+    ],
+    "Lambda itself reads a mapping's stream, with the function's role; here the endpoint does, from its memory": [
+        (
+            "judge",
+            [f"kinesis:{each}" for each in ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards")],
+            [READINGS],
+        ),
+        ("judge", ["kinesis:DescribeStreamSummary"], [READINGS]),
+        ("judge", ["kms:Decrypt"], [STREAMS_KEY]),
+        ("track", ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:ListShards"], [SEGMENTS]),
+    ],
+    "EventBridge reads the table's changes and calls webhooks within AWS; here the endpoint does": [
+        (
+            "pipes",
+            [f"dynamodb:{each}" for each in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")],
+            [TABLE_STREAM],
+        ),
+        ("events", ["events:InvokeApiDestination"], [f"api-destination/{CITY.alert_bus}-webhook"]),
+    ],
+    "only what cannot be taken goes to a dead-letter queue": [
+        ("judge", ["sqs:SendMessage"], [CITY.failed_queue]),
+        ("track", ["sqs:SendMessage"], [CITY.failed_queue]),
+        ("pipes", ["sqs:SendMessage"], [CITY.undelivered_queue]),
+    ],
+    "before the first publication, a function has to be told that the snapshot is missing": [
+        (each, ["s3:ListBucket"], [CITY.lake_bucket]) for each in FUNCTIONS
+    ],
+    "a zone is silent after ten minutes at the earliest": [("watch", ["dynamodb:PutItem"], [TABLE])],
+    "the Firehose guide asks for it: large objects go in parts, and the stream is described before it is read": [
+        ("firehose", ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary"], [READINGS]),
+        ("firehose", ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [CITY.raw_bucket]),
+        ("firehose", ["s3:AbortMultipartUpload", "s3:GetObject"], RAW_PREFIXES),
+        ("firehose", ["kms:Decrypt"], [RAW_KEY]),
+        ("firehose", ["glue:GetTableVersion", "glue:GetTableVersions"], CATALOG),
+    ],
+    "nothing was refused by the conversion, and Firehose has no errors to tell": [
+        ("firehose", ["s3:PutObject"], [f"{CITY.raw_bucket}/errors/*"]),
+        (
+            "firehose",
+            ["logs:PutLogEvents"],
+            [
+                f"log-group:/aws/kinesisfirehose/{CITY.delivery_stream}:log-stream:{each}"
+                for each in ("backup", "delivery")
+            ],
+        ),
+    ],
+    "no device sends in this run; the grants are made of the rules' own actions": [
+        ("iot", ["kinesis:PutRecord"], [READINGS]),
+        ("iot", ["s3:PutObject"], [f"{CITY.raw_bucket}/device-errors/*"]),
+        ("iot", ["iot:Publish"], ["topic/$aws/things/*/shadow/update"]),
+        ("iot", ["kms:GenerateDataKey"], [STREAMS_KEY, RAW_KEY]),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> list[Recorded]:
+    """What the endpoint was called for by the product's parts while the end-to-end test of the alerts ran."""
+    record = tmp_path_factory.mktemp("record") / "calls.jsonl"
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "slow", str(HERE / "test_live_alerts.py")]
+    environment = os.environ | {VARIABLE: str(record)}
+    ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-4000:]
+    return [each for each in read_record(record) if each.call.principal not in NOT_SIMULATED]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory) -> Cloud:
+    """What the stacks would be for a stage of the same names as the local home."""
+    stage = Stage(city=CITY, sensors=200, interval_s=60)
+    return read_cloud(synthesize(stage, tmp_path_factory.mktemp("synth")), CITY.region)
+
+
+def test_all_parts_were_at_work(recorded):
+    functions = {f"{CITY.prefix}-{each}" for each in FUNCTIONS}
+    services = {"firehose.amazonaws.com", "pipes.amazonaws.com"}
+    assert {each.call.principal for each in recorded} == functions | services
+
+
+def test_every_call_is_allowed_by_the_role_of_who_made_it(recorded, cloud):
+    made = needs_of(recorded, cloud)
+    denied = [(who, need) for who, need in made if not allows(cloud.role_of(who), need, cloud.region)]
+    assert denied == []
+
+
+def test_what_is_allowed_and_not_used_is_known_with_the_reason_for_it(recorded, cloud):
+    listed = {
+        (who, action, resource): reason
+        for reason, entries in UNUSED.items()
+        for who, actions, resources in entries
+        for action in actions
+        for resource in resources
+    }
+    unused = set(_unused(needs_of(recorded, cloud), cloud))
+    for each in sorted(unused):
+        print(*each, "–", listed.get(each, "?"))  # noqa: T201 — the list, which `pytest -rP` shows
+    assert unused - listed.keys() == set(), "allowed, never used, and no reason given"
+    assert listed.keys() - set(_all(cloud)) == set(), "no longer allowed"
+
+
+def _unused(made: list[tuple[str, Need]], cloud: Cloud) -> Iterator[tuple[str, str, str]]:
+    for role in cloud.roles:
+        needed = [need for who, need in made if cloud.role_of(who) == role]
+        for each in permissions(role):
+            if not any(each.covers(need) for need in needed):
+                yield label(role, CITY.prefix), each.action, _short(each.resource)
+
+
+def _all(cloud: Cloud) -> Iterator[tuple[str, str, str]]:
+    for role in cloud.roles:
+        for each in permissions(role):
+            yield label(role, CITY.prefix), each.action, _short(each.resource)
+
+
+def _short(arn: str) -> str:
+    return arn.split(":", 5)[-1]
