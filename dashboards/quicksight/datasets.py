@@ -111,16 +111,13 @@ def full_refresh(dataset: Dataset, time_zone: str) -> Definition | None:
     }
 
 
-def ingestions(specs: Specs, prefix: str) -> list[dict[str, str]]:
-    """Return what to refresh once a run has published: CreateIngestion's arguments but for account and ingestion id."""
-    return [
-        {
-            "DataSetId": ids.data_set_id(prefix, dataset.name),
-            "IngestionType": "INCREMENTAL_REFRESH" if dataset.incremental else "FULL_REFRESH",
-        }
+def ingestions(specs: Specs, prefix: str) -> dict[str, str]:
+    """Return what to refresh once a run has published: CreateIngestion's IngestionType by DataSetId."""
+    return {
+        ids.data_set_id(prefix, dataset.name): "INCREMENTAL_REFRESH" if dataset.incremental else "FULL_REFRESH"
         for dataset in of_athena(specs)
         if dataset.mode == "spice"
-    ]
+    }
 
 
 def zone_rules(rules: Mapping[str, Sequence[str]], *, prefix: str, data_source_arn: str) -> Definition:

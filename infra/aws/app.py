@@ -8,6 +8,8 @@ from aws_cdk import App, Environment, Tags, Validations
 from aws_cdk import aws_lambda as lambda_
 from cdk_nag import AwsSolutionsChecks
 
+from dashboards import spec
+from dashboards.quicksight.datasets import ingestions
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.dashboards.stack import DashboardsStack
@@ -61,7 +63,8 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code, step_files: Path) ->
     buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
-    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, **common)
+    refreshed = ingestions(spec.load(), prefix) if stage.quicksight_readers else None
+    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, datasets=refreshed, **common)
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
     budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
     budget.add_stack_dependency(watch)

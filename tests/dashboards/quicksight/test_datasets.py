@@ -103,8 +103,9 @@ def test_imported_rows_are_refreshed_after_each_run_and_all_of_them_once_a_week(
     imported = {dataset.name for dataset in specs.datasets.values() if dataset.mode == "spice"}
     ingestions = datasets.ingestions(specs, "trafficlake-test")
     by_id = {definition["DataSetId"]: name for name, definition in made(specs).items()}
-    assert {by_id[each["DataSetId"]] for each in ingestions} == imported
-    for each in ingestions:
+    assert {by_id[name] for name in ingestions} == imported
+    for name, kind in ingestions.items():
+        each = {"DataSetId": name, "IngestionType": kind}
         assert refused("CreateIngestion", {**ACCOUNT, "IngestionId": "i", **each}) == []
         dataset = specs.datasets[by_id[each["DataSetId"]]]
         (window,) = bodies(datasets.refresh_properties(dataset), "LookbackWindow")

@@ -1,6 +1,7 @@
 """The dashboards' stack: what the specs say is in the template, and each may see what is theirs."""
 
 import json
+from collections import defaultdict
 
 import pytest
 from aws_cdk import App, Environment
@@ -208,3 +209,15 @@ def test_the_outputs_are_the_addresses_of_the_dashboards(zoned, tmp_path):
 def test_a_principal_that_quicksight_has_none_of_is_refused(principal):
     with pytest.raises(ValueError, match="quicksight_readers"):
         named_stage(quicksight_readers=(principal,))
+
+
+def test_a_run_refreshes_what_is_imported_and_nothing_else(prod):
+    """The machine may start, and starts, an ingestion of each dataset of the other stack; it is named by its run."""
+    imported = {name for name, each in data_sets(prod).items() if each["ImportMode"] == "SPICE"}
+    (machine,) = of_type(prod, "AWS::StepFunctions::StateMachine")
+    states = json.loads(resolved(machine["Properties"]["DefinitionString"], defaultdict(str)))["States"]
+    assert {each["dataset"] for each in states["data sets"]["Result"]} == imported
+    assert {each["type"] for each in states["data sets"]["Result"]} == {"INCREMENTAL_REFRESH"}
+    may = allowed(prod, "HourlyRole")["quicksight:CreateIngestion"]
+    region = "arn:aws:quicksight:us-east-1:<AWS::AccountId>"
+    assert may == {f"{region}:dataset/{name}/ingestion/*" for name in imported}
