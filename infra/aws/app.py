@@ -8,8 +8,11 @@ from aws_cdk import App, Environment, Tags, Validations
 from aws_cdk import aws_lambda as lambda_
 from cdk_nag import AwsSolutionsChecks
 
+from dashboards import spec
+from dashboards.quicksight.datasets import ingestions
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
+from infra.aws.dashboards.stack import DashboardsStack
 from infra.aws.ingest.stack import IngestStack
 from infra.aws.lake.job_code import write_packages, write_requirements
 from infra.aws.lake.stack import LakeStack
@@ -71,9 +74,18 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
         requirements=write_requirements(work),
         **common,
     )
-    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=write_step_files(work / "steps"), **common)
+    PipelineStack(
+        app,
+        f"{prefix}-pipeline",
+        buckets=buckets,
+        files=write_step_files(work / "steps"),
+        datasets=ingestions(spec.load(), prefix) if stage.quicksight_readers else None,
+        **common,
+    )
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
     budget = BudgetStack(
         app, f"{prefix}-budget", **common | {"env": Environment(account=account, region=BudgetStack.REGION)}
     )
     budget.add_stack_dependency(watch)
+    if stage.quicksight_readers:
+        DashboardsStack(app, f"{prefix}-dashboards", buckets=buckets, **common)

@@ -3,7 +3,7 @@
 What an entry does not say of a city's settings comes from the environment, as it does for every command.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,9 @@ from infra.plan import Plan, make_plan
 from infra.prices import load
 from infra.settings import AlertRoute, CitySettings
 from infra.sizing import City
+
+# The end of its ARN: the account is that of the credentials.
+QuickSightPrincipal = Annotated[str, Field(pattern=r"^(user|group)/[^/]+/.+$")]
 
 
 class Stage(BaseModel):
@@ -52,6 +55,17 @@ class Stage(BaseModel):
     run_late_after_h: int = Field(3, ge=2, le=24, description="hours without a run that succeeds")
     budget_margin: float = Field(1.3, ge=1, description="what a month may cost, in times of what the plan says")
     data_events: bool = Field(False, description="whether CloudTrail records each access to raw and lake objects")
+    quicksight_readers: tuple[QuickSightPrincipal, ...] = Field(
+        (), description="who reads the dashboards; none leaves QuickSight out, which needs a subscription and its users"
+    )
+    quicksight_authors: tuple[QuickSightPrincipal, ...] = Field((), description="who may also open the analyses")
+    quicksight_zones: dict[QuickSightPrincipal, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="zones that each sees, none for all; who is not in it sees no row. Empty: everybody sees all",
+    )
+    quicksight_identity_region: str | None = Field(
+        None, description="where QuickSight's users are; none for the city's"
+    )
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
     @model_validator(mode="after")
@@ -79,6 +93,13 @@ STAGES = {
         sensors=50_000,
         interval_s=20,
         operator_emails=("lake-operators@example.org",),
+        quicksight_readers=("group/default/traffic-planners", "group/default/centre-planners"),
+        quicksight_authors=("group/default/traffic-analysts",),
+        quicksight_zones={
+            "group/default/traffic-planners": (),
+            "group/default/traffic-analysts": (),
+            "group/default/centre-planners": ("centre",),
+        },
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(

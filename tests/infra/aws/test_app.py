@@ -12,6 +12,8 @@ from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 from typer.testing import CliRunner
 
+from dashboards.quicksight.datasets import of_athena
+from dashboards.spec import load
 from infra import cli
 from infra.alert_definitions import LIMITS
 from infra.aws.app import synthesize
@@ -95,6 +97,8 @@ SET_ASIDE = {
     ("SMG4", "Routes/WebhookKey/Resource"),
     ("SQS3", "Failed/Resource"),
     ("SQS3", "Undelivered/Resource"),
+    *(("W9009", f"Data/{dataset.name}") for dataset in of_athena(load())),
+    *(("E1029", f"Boards/{dashboard.name}{kind}") for dashboard in load().dashboards for kind in ("", "-analysis")),
     ("SQS3", "Unstarted/Resource"),
 }
 
