@@ -34,7 +34,7 @@ ROUTES = (AlertRoute(name="all"), AlertRoute(name="webhook", webhook_url="https:
 CITY = CitySettings(stage="local", alert_routes=ROUTES)
 
 READINGS, SEGMENTS = f"stream/{CITY.stream}", f"stream/{CITY.segment_stream}"
-TABLE, TABLE_STREAM = f"table/{CITY.state_table}", f"table/{CITY.state_table}/stream/0"
+TABLE, TABLE_STREAM = f"table/{CITY.state_table}", f"table/{CITY.state_table}/stream/label"
 STREAMS_KEY, RAW_KEY = f"key/{CITY.prefix}-streams", f"key/{CITY.prefix}-raw"
 RAW_PREFIXES = [f"{CITY.raw_bucket}/{prefix}/*" for prefix in ("backup", "errors", "readings")]
 CATALOG = ["catalog", "database/raw", "table/raw/sensor_readings"]
@@ -115,7 +115,7 @@ def recorded(tmp_path_factory) -> list[Recorded]:
 def cloud(tmp_path_factory) -> Cloud:
     """What the stacks would be for a stage of the same names as the local home."""
     stage = Stage(city=CITY, sensors=200, interval_s=60)
-    return read_cloud(synthesize(stage, tmp_path_factory.mktemp("synth")), CITY.region)
+    return read_cloud(synthesize(stage, tmp_path_factory.mktemp("synth")))
 
 
 def test_all_parts_were_at_work(recorded):
@@ -126,7 +126,7 @@ def test_all_parts_were_at_work(recorded):
 
 def test_every_call_is_allowed_by_the_role_of_who_made_it(recorded, cloud):
     made = needs_of(recorded, cloud)
-    denied = [(who, need) for who, need in made if not allows(cloud.role_of(who), need, cloud.region)]
+    denied = [(who, need) for who, need in made if not allows(cloud.role_of(who), need)]
     assert denied == []
 
 

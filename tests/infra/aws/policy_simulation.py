@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, fnmatch_iam, fnmatch_iam_cs, parse_policy_document
 
+from infra.home import LOCAL_REGION
 from infra.local.api_calls import Call
-from tests.infra.aws.cloud import ACCOUNT, Cloud, Role
+from tests.infra.aws.cloud import Cloud, Role
 from tests.infra.aws.permissions import Need, needs
+from tests.infra.aws.references import ACCOUNT
 
 # These name what an earlier call of the same caller began, by an ID that tells nothing: (calls, the earlier one).
 _FOLLOWING = {
@@ -67,7 +69,7 @@ def _named(call: Call, recorded: list[Recorded]) -> Iterator[Call]:
     yield from (call._replace(names=each.names) for each in former)
 
 
-def allows(role: Role, need: Need, region: str) -> bool:
+def allows(role: Role, need: Need) -> bool:
     """Tell whether a role's policies allow an action on a resource, for a call that is encrypted on its way."""
     context = EvalContext(
         principal_arn=role.arn,
@@ -75,7 +77,7 @@ def allows(role: Role, need: Need, region: str) -> bool:
         principal_account=ACCOUNT,
         action=need.action,
         resource_arn=need.resource,
-        region=region,
+        region=LOCAL_REGION,
         secure_transport=True,
         service_context={name.lower(): value for name, value in need.context},
     )
