@@ -37,6 +37,9 @@ ARCHIVE_DAYS = 90
 WATCH_RATE = "rate(1 minute)"
 WEBHOOK_HEADER = "x-api-key"
 WEBHOOK_CALLS_PER_S = 10
+WEBHOOK_KEY_DESCRIPTION = f"What webhooks of alerts get as {WEBHOOK_HEADER}"
+ROUTE_DESCRIPTION = "Alerts of a route to its topic and webhook"
+WATCH_DESCRIPTION = "Ticks and silent feeds"
 
 
 def function_name(city: CitySettings, function: str) -> str:

@@ -139,14 +139,14 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-hourly"
 
     @property
-    def schedule_queue(self) -> str:
-        """SQS queue of the runs that the scheduler could not start."""
-        return f"{self.state_machine}-unstarted"
-
-    @property
     def steps_project(self) -> str:
         """CodeBuild project that runs the steps which are dbt or plain Python."""
         return f"{self.prefix}-steps"
+
+    @property
+    def unstarted_queue(self) -> str:
+        """SQS queue of the runs and daily jobs that the scheduler could not start."""
+        return f"{self.prefix}-unstarted"
 
     @property
     def operators_topic(self) -> str:

@@ -11,6 +11,8 @@ from cdk_nag import AwsSolutionsChecks
 from infra.aws.alerts.function_code import write_package
 from infra.aws.alerts.stack import AlertsStack
 from infra.aws.ingest.stack import IngestStack
+from infra.aws.pipeline.stack import PipelineStack
+from infra.aws.pipeline.step_files import write_step_files
 from infra.aws.stages import Stage
 from infra.aws.storage.replica import ReplicaStack
 from infra.aws.storage.stack import StorageStack
@@ -35,14 +37,15 @@ def synthesize(stage: Stage, folder: Path) -> list[Path]:
     app = App(outdir=str(folder), context=FLAGS, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with tempfile.TemporaryDirectory() as work:
-        _add_stacks(app, stage, lambda_.Code.from_asset(str(write_package(Path(work)))))
+        code = lambda_.Code.from_asset(str(write_package(Path(work))))
+        _add_stacks(app, stage, code, write_step_files(Path(work) / "steps"))
     # The budget counts what has the tag of the stage.
     for name, value in {**stage.tags, "stage": stage.city.stage}.items():
         Tags.of(app).add(name, value)
     return [Path(stack.template_full_path) for stack in app.synth().stacks_recursively]
 
 
-def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
+def _add_stacks(app: App, stage: Stage, code: lambda_.Code, step_files: Path) -> None:
     prefix = stage.city.prefix
     common: dict[str, Any] = {
         "stage": stage,
@@ -57,6 +60,7 @@ def _add_stacks(app: App, stage: Stage, code: lambda_.Code) -> None:
     buckets = storage.buckets
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    PipelineStack(app, f"{prefix}-pipeline", buckets=buckets, files=step_files, **common)
     watch = WatchStack(app, f"{prefix}-watch", buckets=buckets, **common)
     budget = BudgetStack(app, f"{prefix}-budget", **common | {"env": Environment(region=BudgetStack.REGION)})
     budget.add_stack_dependency(watch)

@@ -34,6 +34,11 @@ class Stage(BaseModel):
     log_retention: Literal["ONE_WEEK", "TWO_WEEKS", "ONE_MONTH", "THREE_MONTHS", "ONE_YEAR"] = Field(
         "ONE_WEEK", description="how long logs of functions and deliveries are kept"
     )
+    run_minute: int = Field(10, ge=0, le=59, description="minute of every hour at which the hourly run starts")
+    daily_hour: int = Field(3, ge=0, le=23, description="hour, UTC, in which the daily jobs start")
+    steps_compute: Literal["BUILD_GENERAL1_SMALL", "BUILD_GENERAL1_MEDIUM", "BUILD_GENERAL1_LARGE"] = Field(
+        "BUILD_GENERAL1_SMALL", description="machine that runs dbt and the expectations"
+    )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
     operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
     readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")

@@ -11,21 +11,19 @@ from datetime import datetime, timedelta
 import boto3
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual
+from pyiceberg.expressions import EqualTo
 
 from infra.newest import newest
 from infra.settings import CitySettings
 
 NAMESPACE, DIMENSION = "trafficlake", "stage"
 UNBALANCED, FRESHNESS = "UnbalancedHours", "MartFreshnessHours"
-# An hour that nobody can mend any more is not to hold the alarm for ever.
-WATCHED_DAYS = 7
 HOUR = timedelta(hours=1)
 
 
 def publish(catalog: Catalog, city: CitySettings, now: datetime) -> None:
     """Publish what the marts say at `now` (naive UTC); a mart that is not there yet says nothing."""
-    found = {UNBALANCED: unbalanced_hours(catalog, now), FRESHNESS: mart_age_h(catalog, now)}
+    found = {UNBALANCED: unbalanced_hours(catalog), FRESHNESS: mart_age_h(catalog, now)}
     data = [
         {
             "MetricName": name,
@@ -41,15 +39,14 @@ def publish(catalog: Catalog, city: CitySettings, now: datetime) -> None:
         boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
 
 
-def unbalanced_hours(catalog: Catalog, now: datetime) -> int | None:
-    """Return how many of the last days' arrival hours do not balance; None where none was ever reconciled."""
+def unbalanced_hours(catalog: Catalog) -> int | None:
+    """Return how many arrival hours do not balance; None where none was ever reconciled."""
     try:
         table = catalog.load_table("marts.reconciliation_hourly")
     except NoSuchTableError:
         return None
-    since = (now - timedelta(days=WATCHED_DAYS)).isoformat()
-    wanted = And(GreaterThanOrEqual("arrival_hour", since), EqualTo("is_balanced", False))
-    return table.scan(wanted, selected_fields=("arrival_hour", "is_balanced")).to_arrow().num_rows
+    scan = table.scan(EqualTo("is_balanced", False), selected_fields=("arrival_hour", "is_balanced"))
+    return scan.to_arrow().num_rows
 
 
 def mart_age_h(catalog: Catalog, now: datetime) -> float | None:

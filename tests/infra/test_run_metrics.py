@@ -39,11 +39,17 @@ def published(stage, name):
     return answer["MetricDataResults"][0]["Values"]
 
 
-def test_hours_of_the_last_week_that_do_not_balance_are_counted(marts):
-    balanced = {NOW - HOUR: True, NOW - 2 * HOUR: False, NOW - timedelta(days=6): False, NOW - timedelta(days=8): False}
+def test_hours_that_do_not_balance_are_counted_however_old_they_are(marts):
+    balanced = {NOW - HOUR: True, NOW - 2 * HOUR: False, NOW - timedelta(days=400): False}
     marts("reconciliation_hourly", "arrival_hour", balanced)
     metrics.publish(open_catalog(), CitySettings(stage="balance"), NOW)
     assert published("balance", "UnbalancedHours") == [2]
+
+
+def test_a_lake_in_which_all_hours_balance_says_so(marts):
+    marts("reconciliation_hourly", "arrival_hour", {NOW: True})
+    metrics.publish(open_catalog(), CitySettings(stage="even"), NOW)
+    assert published("even", "UnbalancedHours") == [0]
 
 
 def test_the_marts_age_is_that_of_the_end_of_their_newest_hour(marts):

@@ -128,7 +128,7 @@ class Routes(Construct):
             self,
             "WebhookKey",
             secret_name=self._stage.city.webhook_secret,
-            description=f"What webhooks of alerts get as {definitions.WEBHOOK_HEADER}",
+            description=definitions.WEBHOOK_KEY_DESCRIPTION,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=40, exclude_punctuation=True),
             removal_policy=removal(self._stage),
         )
@@ -154,7 +154,7 @@ class Routes(Construct):
             name=name,
             event_bus_name=self._bus.event_bus_name,
             event_pattern=definitions.route_pattern(route),
-            description="Alerts of a route to its topic and webhook",
+            description=definitions.ROUTE_DESCRIPTION,
             targets=cdk_names(rule_targets),
         )
         self._undelivered.add_to_resource_policy(
@@ -190,7 +190,7 @@ def watch_every_minute(scope: Construct, construct_id: str, *, stage: Stage, wat
         scope,
         construct_id,
         rule_name=definitions.function_name(stage.city, "watch"),
-        description="Ticks and silent feeds",
+        description=definitions.WATCH_DESCRIPTION,
         schedule=events.Schedule.expression(definitions.WATCH_RATE),
         targets=[targets.LambdaFunction(watch)],
     )

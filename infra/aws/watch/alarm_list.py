@@ -288,7 +288,11 @@ def _queues(stage: Stage) -> tuple[Alarm, ...]:
     queues = (
         ("failed-batches", city.failed_queue, "Batches that a function could not take lie in their queue."),
         ("undelivered-alerts", city.undelivered_queue, "Alerts that nobody got lie in their queue."),
-        ("undelivered-schedules", city.schedule_queue, "A run that the scheduler could not start lies in its queue."),
+        (
+            "unstarted-runs",
+            city.unstarted_queue,
+            "Runs or daily jobs that the scheduler could not start lie in their queue.",
+        ),
     )
     return tuple(
         Alarm(
@@ -336,8 +340,8 @@ def _runs(stage: Stage, account: str) -> tuple[Alarm, ...]:
             "above",
             0,
             "any",
-            "Landed readings of an arrival hour of the last week are neither curated, duplicates nor rejected, or "
-            "some that were sent have not landed.",
+            "Landed readings of an arrival hour are neither curated, duplicates nor rejected, or some that were sent "
+            "have not landed; runs that touch the hour fail.",
             "`trafficlake status` shows the hour and its terms; run that hour again, and if it stays, compare its "
             "objects with `curated.processed_objects`.",
             missing="ignore",

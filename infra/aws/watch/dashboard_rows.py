@@ -182,7 +182,7 @@ def _alerts(city: CitySettings) -> tuple[Graph, ...]:
                 for label, name in (
                     ("failed batches", city.failed_queue),
                     ("undelivered alerts", city.undelivered_queue),
-                    ("runs that were not started", city.schedule_queue),
+                    ("runs that were not started", city.unstarted_queue),
                 )
             ),
         ),
@@ -210,7 +210,7 @@ def _runs(city: CitySettings, account: str) -> tuple[Graph, ...]:
 def _reconciliation(city: CitySettings) -> tuple[Graph, ...]:
     return (
         Graph(
-            "Arrival hours of the last week that do not balance",
+            "Arrival hours that do not balance",
             "hours",
             (Line("unbalanced", metrics.run(city, run_metrics.UNBALANCED, "arrival hours")),),
         ),

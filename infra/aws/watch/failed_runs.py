@@ -1,4 +1,4 @@
-"""What the operators read when an hourly run fails: the event of Step Functions, as a sentence."""
+"""What the operators read when an hourly run or a daily job fails: the event of AWS, as a sentence."""
 
 from typing import Any
 
@@ -10,50 +10,78 @@ from constructs import Construct
 from infra.aws.names import cdk_names
 from infra.aws.stages import Stage
 from infra.aws.watch.metrics import machine_arn
+from infra.pipeline import DAILY
 from infra.settings import CitySettings
 
-FAILED = ("FAILED", "TIMED_OUT", "ABORTED")
+FAILED_RUN = ("FAILED", "TIMED_OUT", "ABORTED")
+FAILED_JOB = ("FAILED", "TIMEOUT", "STOPPED")
 
 
-def pattern(city: CitySettings, account: str) -> dict[str, Any]:
+def run_pattern(city: CitySettings, account: str) -> dict[str, Any]:
     """Return the pattern of the events that tell of a failed run."""
     return {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"status": list(FAILED), "stateMachineArn": [machine_arn(city, account)]},
+        "detail": {"status": list(FAILED_RUN), "stateMachineArn": [machine_arn(city, account)]},
     }
 
 
-def target(city: CitySettings, topic_arn: str) -> dict[str, Any]:
-    """Return the target that gets such an event as text, without its cause: that is JSON, which the page shows."""
+def job_pattern(city: CitySettings) -> dict[str, Any]:
+    """Return the pattern of the events that tell of a failed daily job; those of a run's jobs are the run's."""
+    return {
+        "source": ["aws.glue"],
+        "detail-type": ["Glue Job State Change"],
+        "detail": {"state": list(FAILED_JOB), "jobName": [city.glue_job(step.target) for step in DAILY]},
+    }
+
+
+def run_target(city: CitySettings, topic_arn: str) -> dict[str, Any]:
+    """Return the target that gets a failed run as text, without its cause: that is JSON, which the page shows."""
     page = f"https://{city.region}.console.aws.amazon.com/states/home?region={city.region}#/v2/executions/details"
-    text = (
+    return _told(
+        topic_arn,
         f"The hourly run <name> of {city.prefix} ended as <status> at <time>. No data is lost: what it did not finish "
         f"is done by the next run. Which step failed and why: {page}/<execution> . Mend the cause, then redrive it "
-        "there."
+        "there.",
+        {
+            "name": "$.detail.name",
+            "status": "$.detail.status",
+            "execution": "$.detail.executionArn",
+            "time": "$.time",
+        },
     )
-    paths = {
-        "name": "$.detail.name",
-        "status": "$.detail.status",
-        "execution": "$.detail.executionArn",
-        "time": "$.time",
-    }
-    # Text with variables in it is a JSON string ("Input transformation").
-    return {
-        "Id": "operators",
-        "Arn": topic_arn,
-        "InputTransformer": {"InputPathsMap": paths, "InputTemplate": f'"{text}"'},
-    }
 
 
-def tell_of_failed_runs(scope: Construct, construct_id: str, *, stage: Stage, topic: sns.ITopic) -> None:
-    """Let EventBridge tell the operators of each run that fails, is stopped, or takes too long."""
+def job_target(city: CitySettings, topic_arn: str) -> dict[str, Any]:
+    """Return the target that gets a failed daily job as text."""
+    page = f"https://{city.region}.console.aws.amazon.com/gluestudio/home?region={city.region}#/job"
+    return _told(
+        topic_arn,
+        f"The daily job <job> of {city.prefix} ended as <state> at <time>. Tables stay as they are. Why: "
+        f"{page}/<job>/run/<run> . Mend the cause and start it again, or leave it to the next day.",
+        {"job": "$.detail.jobName", "state": "$.detail.state", "run": "$.detail.jobRunId", "time": "$.time"},
+    )
+
+
+def tell_of_failures(scope: Construct, *, stage: Stage, topic: sns.ITopic) -> None:
+    """Let EventBridge tell the operators of each run and daily job that fails, is stopped, or takes too long."""
     city = stage.city
-    events.CfnRule(
-        scope,
-        construct_id,
-        name=f"{city.state_machine}-failed",
-        description="Failed hourly runs to the operators",
-        event_pattern=pattern(city, Aws.ACCOUNT_ID),
-        targets=cdk_names([target(city, topic.topic_arn)]),
-    )
+    runs, jobs = run_target(city, topic.topic_arn), job_target(city, topic.topic_arn)
+    for construct_id, what, pattern, target in (
+        ("FailedRuns", "runs", run_pattern(city, Aws.ACCOUNT_ID), runs),
+        ("FailedJobs", "jobs", job_pattern(city), jobs),
+    ):
+        events.CfnRule(
+            scope,
+            construct_id,
+            name=f"{city.prefix}-failed-{what}",
+            description=f"Failed {what} to the operators",
+            event_pattern=pattern,
+            targets=cdk_names([target]),
+        )
+
+
+def _told(topic_arn: str, text: str, paths: dict[str, str]) -> dict[str, Any]:
+    # Text with variables in it is a JSON string ("Input transformation").
+    transformer = {"InputPathsMap": paths, "InputTemplate": f'"{text}"'}
+    return {"Id": "operators", "Arn": topic_arn, "InputTransformer": transformer}

@@ -11,7 +11,7 @@ from infra.aws.watch.alarms import Alarms
 from infra.aws.watch.budget import MonthlyBudget
 from infra.aws.watch.dashboard import dashboard
 from infra.aws.watch.data_events import DataEvents
-from infra.aws.watch.failed_runs import tell_of_failed_runs
+from infra.aws.watch.failed_runs import tell_of_failures
 from infra.aws.watch.topic import OperatorsTopic
 
 
@@ -32,7 +32,7 @@ class WatchStack(Stack):
         city = stage.city
         topic = OperatorsTopic(self, "Operators", stage=stage).topic
         Alarms(self, "Alarms", stage=stage, topic=topic)
-        tell_of_failed_runs(self, "FailedRuns", stage=stage, topic=topic)
+        tell_of_failures(self, stage=stage, topic=topic)
         board = dashboard(self, "Dashboard", stage=stage)
         if stage.data_events:
             names = (city.raw_bucket, city.lake_bucket)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import boto3
@@ -12,23 +12,31 @@ from tests.infra.aws.references import ACCOUNT, stack_name
 
 # What a template of the CDK asks an account for before it lets itself be deployed ("Bootstrapping").
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+_ALLOWED = {"Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
 
 
-def deploy(templates: Sequence[Path]) -> None:
-    """Create the stacks of templates in their order, with what they need uploaded. Raises RuntimeError if one fails.
+def deploy(templates: Sequence[Path], left_out: Collection[str]) -> None:
+    """Create the stacks of templates in their order, with what they need uploaded, but for the types `left_out`.
 
-    A stack has the name of its template's file.
+    Raises as `create` does.
     """
     _bootstrap(templates[0].parent)
-    for template in templates:
-        stack = stack_name(template)
-        boto3.client("cloudformation").create_stack(
-            StackName=stack,
-            TemplateBody=template.read_text(),
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-            DisableRollback=True,
-        )
-        _wait_for(stack, "CREATE_COMPLETE")
+    for path in templates:
+        template = json.loads(path.read_text())
+        kept = {name: each for name, each in template["Resources"].items() if each["Type"] not in left_out}
+        create(stack_name(path), json.dumps(template | {"Resources": kept}))
+
+
+def create(stack: str, template: str) -> None:
+    """Create a stack. Raises ClientError when the template is refused, RuntimeError when something of it fails."""
+    boto3.client("cloudformation").create_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
+    _wait_for(stack, "CREATE_COMPLETE")
+
+
+def update(stack: str, template: str) -> None:
+    """Bring a stack to another template. Raises as `create` does."""
+    boto3.client("cloudformation").update_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
+    _wait_for(stack, "UPDATE_COMPLETE")
 
 
 def delete(stack: str) -> None:

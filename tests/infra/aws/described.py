@@ -27,20 +27,20 @@ def described(kind: str, name: str, properties: Properties) -> Properties:
     return _READERS[kind](name, properties)
 
 
-def differences(wanted: Any, found: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path, "missing" or "different") of what is wanted and not found so; what is only found does not count."""
+def compared(wanted: Any, found: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, "equal", "different" or "missing") of all that is wanted; what is only found does not count."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for name, value in wanted.items():
             below = f"{path}.{name}" if path else name
             if name in found:
-                yield from differences(value, found[name], below)
+                yield from compared(value, found[name], below)
             else:
                 yield below, "missing"
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for one, other in zip(_ordered(wanted), _ordered(found), strict=True):
-            yield from differences(one, other, path)
-    elif _plain(wanted) != _plain(found):
-        yield path, "different"
+            yield from compared(one, other, path)
+    else:
+        yield path, "equal" if _plain(wanted) == _plain(found) else "different"
 
 
 def _ordered(values: list[Any]) -> list[Any]:
@@ -190,6 +190,11 @@ def _capitalised(value: Any) -> Any:
     return [_capitalised(each) for each in value] if isinstance(value, list) else value
 
 
+def _workgroup(name: str, _: Properties) -> Properties:
+    workgroup = boto3.client("athena").get_work_group(WorkGroup=name)["WorkGroup"]
+    return workgroup | {"WorkGroupConfiguration": workgroup["Configuration"]}
+
+
 def _queue_attributes(name: str) -> Properties:
     sqs = boto3.client("sqs")
     # The physical ID of a queue is its URL.
@@ -289,6 +294,7 @@ def _by(service: str, operation: str, named: str = "Name") -> Callable[[str, Pro
 
 
 _READERS: Mapping[str, Callable[[str, Properties], Properties]] = {
+    "AWS::Athena::WorkGroup": _workgroup,
     "AWS::DynamoDB::Table": _state_table,
     "AWS::Events::ApiDestination": _by("events", "describe_api_destination"),
     "AWS::Events::Archive": _archive,

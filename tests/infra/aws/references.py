@@ -11,8 +11,9 @@ from tests.infra.aws.templates import Resources
 ACCOUNT = "000000000000"
 _HERE = f"{LOCAL_REGION}:{ACCOUNT}"
 _PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Region": LOCAL_REGION, "AWS::Partition": "aws"}
-# By type: the property that holds the name, and the address of a resource of that name, without what AWS adds.
+# By type: the property that holds the name, and the address of what has that name, without what AWS adds each time.
 _NAMED = {
+    "AWS::Athena::WorkGroup": ("Name", f"arn:aws:athena:{_HERE}:workgroup/{{}}"),
     "AWS::DynamoDB::Table": ("TableName", f"arn:aws:dynamodb:{_HERE}:table/{{}}"),
     "AWS::Events::ApiDestination": ("Name", f"arn:aws:events:{_HERE}:api-destination/{{}}"),
     "AWS::Events::Archive": ("ArchiveName", f"arn:aws:events:{_HERE}:archive/{{}}"),

@@ -230,6 +230,13 @@ CONTRACTS: dict[str, str] = {
         source = inspect.getsource(app._get_module("kinesis"))
         assert "_firehose.ingest_from_kinesis_source(" in source
     """,
+    "CloudFormation finds a type in one table, and one function says which types may wait": """
+        from ministack.services.cloudformation import provisioners, stacks
+        base.provision_with({"AWS::X::Y": {"create": lambda *made: made, "delete": lambda *gone: None}})
+        assert provisioners._provision_resource("AWS::X::Y", "L", {"P": 1}, "S") == ("L", {"P": 1}, "S")
+        waiting = map(stacks._runs_on_worker_thread, ("AWS::X::Y", "AWS::CloudFormation::Stack", "AWS::S3::Bucket"))
+        assert list(waiting) == [True, True, False]
+    """,
     "only one shutdown hook saves, and only in good order": """
         assert "save_all(_build_persistence_save_dict())" in inspect.getsource(app._handle_lifespan)
     """,

@@ -12,6 +12,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra import function_package
+from infra.local import functions
+
 # Real processes take their time to start, and `make test` has ten minutes.
 pytestmark = pytest.mark.slow
 
@@ -231,3 +234,8 @@ def test_functions_mappings_queues_and_secrets_survive_a_kill(run_endpoint, use_
         attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         assert attributes["VisibilityTimeout"] == "7"
         assert boto3.client("secretsmanager").get_secret_value(SecretId="secret")["SecretString"] == "hidden"
+
+
+def test_what_the_runtime_provides_is_not_packaged():
+    """Two lists, because the endpoint imports nothing of the product."""
+    assert set(functions.PROVIDED) <= set(function_package.PROVIDED)
