@@ -100,9 +100,34 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def denied(recorded: Iterable[Recorded], cloud: Cloud) -> list[tuple[str, Need]]:
+    """Return who would have been denied what."""
+    return [(who, need) for who, need in needs_of(recorded, cloud) if not allows(cloud.role_of(who), need)]
+
+
+def allowed(cloud: Cloud, stage_prefix: str) -> set[tuple[str, str, str]]:
+    """Return all permissions of all roles: (role's label, action, resource as its ARN ends)."""
+    return {_told(role, each, stage_prefix) for role in cloud.roles for each in permissions(role)}
+
+
+def unused(recorded: Iterable[Recorded], cloud: Cloud, stage_prefix: str) -> set[tuple[str, str, str]]:
+    """Return those of all permissions that no recorded call needed."""
+    made = [(cloud.role_of(who), need) for who, need in needs_of(recorded, cloud)]
+    return {
+        _told(role, each, stage_prefix)
+        for role in cloud.roles
+        for each in permissions(role)
+        if not any(role is other and each.covers(need) for other, need in made)
+    }
+
+
 def label(role: Role, stage_prefix: str) -> str:
     """Return what to call a role: the function, job or project that has it, or the service where that has only one."""
     (service,) = role.services
     if service.partition(".")[0] in ("events", "firehose", "iot", "pipes"):
         return service.partition(".")[0]
     return ", ".join(sorted(name.removeprefix(f"{stage_prefix}-") for name in role.components))
+
+
+def _told(role: Role, permission: Permission, stage_prefix: str) -> tuple[str, str, str]:
+    return label(role, stage_prefix), permission.action, permission.resource.split(":", 5)[-1]
