@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 SERVICE_KEY = "trafficlake-service"
+# Athena reads and writes with the permissions of who queries.
+ATHENA_KEY = f"{SERVICE_KEY}-athena"
 
 
 def keys(principal: str) -> dict[str, str]:
@@ -19,5 +21,6 @@ def keys(principal: str) -> dict[str, str]:
 
 def is_own(headers: Mapping[str, str]) -> bool:
     """Tell whether a call is the endpoint's own: such do not count as use of it."""
-    is_housekeeping = f"Credential={SERVICE_KEY}/" in headers.get("authorization", "")
-    return is_housekeeping or headers.get("x-amz-security-token") == SERVICE_KEY
+    signed = headers.get("authorization", "")
+    is_service = any(f"Credential={key}/" in signed for key in (SERVICE_KEY, ATHENA_KEY))
+    return is_service or headers.get("x-amz-security-token") == SERVICE_KEY

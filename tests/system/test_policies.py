@@ -9,7 +9,6 @@ the broker, which acts for devices and for rules by one key.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,7 @@ from infra.local.mqtt.broker import DEVICE_KEY
 from infra.local.principals import SERVICE_KEY
 from infra.settings import AlertRoute, CitySettings
 from tests.infra.aws.cloud import Cloud, read_cloud
-from tests.infra.aws.permissions import Need
-from tests.infra.aws.policy_simulation import Recorded, allows, label, needs_of, permissions, read_record
+from tests.infra.aws.policy_simulation import Recorded, allowed, denied, read_record, unused
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +32,7 @@ ROUTES = (AlertRoute(name="all"), AlertRoute(name="webhook", webhook_url="https:
 CITY = CitySettings(stage="local", alert_routes=ROUTES)
 
 READINGS, SEGMENTS = f"stream/{CITY.stream}", f"stream/{CITY.segment_stream}"
-TABLE, TABLE_STREAM = f"table/{CITY.state_table}", f"table/{CITY.state_table}/stream/0"
+TABLE, TABLE_STREAM = f"table/{CITY.state_table}", f"table/{CITY.state_table}/stream/label"
 STREAMS_KEY, RAW_KEY = f"key/{CITY.prefix}-streams", f"key/{CITY.prefix}-raw"
 RAW_PREFIXES = [f"{CITY.raw_bucket}/{prefix}/*" for prefix in ("backup", "errors", "readings")]
 CATALOG = ["catalog", "database/raw", "table/raw/sensor_readings"]
@@ -115,7 +113,7 @@ def recorded(tmp_path_factory) -> list[Recorded]:
 def cloud(tmp_path_factory) -> Cloud:
     """What the stacks would be for a stage of the same names as the local home."""
     stage = Stage(city=CITY, sensors=200, interval_s=60)
-    return read_cloud(synthesize(stage, tmp_path_factory.mktemp("synth")), CITY.region)
+    return read_cloud(synthesize(stage, tmp_path_factory.mktemp("synth")))
 
 
 def test_all_parts_were_at_work(recorded):
@@ -125,39 +123,19 @@ def test_all_parts_were_at_work(recorded):
 
 
 def test_every_call_is_allowed_by_the_role_of_who_made_it(recorded, cloud):
-    made = needs_of(recorded, cloud)
-    denied = [(who, need) for who, need in made if not allows(cloud.role_of(who), need, cloud.region)]
-    assert denied == []
+    assert denied(recorded, cloud) == []
 
 
 def test_what_is_allowed_and_not_used_is_known_with_the_reason_for_it(recorded, cloud):
-    listed = {
+    reasons = {
         (who, action, resource): reason
         for reason, entries in UNUSED.items()
         for who, actions, resources in entries
         for action in actions
         for resource in resources
     }
-    unused = set(_unused(needs_of(recorded, cloud), cloud))
-    for each in sorted(unused):
-        print(*each, "–", listed.get(each, "?"))  # noqa: T201 — the list, which `pytest -rP` shows
-    assert unused - listed.keys() == set(), "allowed, never used, and no reason given"
-    assert listed.keys() - set(_all(cloud)) == set(), "no longer allowed"
-
-
-def _unused(made: list[tuple[str, Need]], cloud: Cloud) -> Iterator[tuple[str, str, str]]:
-    for role in cloud.roles:
-        needed = [need for who, need in made if cloud.role_of(who) == role]
-        for each in permissions(role):
-            if not any(each.covers(need) for need in needed):
-                yield label(role, CITY.prefix), each.action, _short(each.resource)
-
-
-def _all(cloud: Cloud) -> Iterator[tuple[str, str, str]]:
-    for role in cloud.roles:
-        for each in permissions(role):
-            yield label(role, CITY.prefix), each.action, _short(each.resource)
-
-
-def _short(arn: str) -> str:
-    return arn.split(":", 5)[-1]
+    found = unused(recorded, cloud, CITY.prefix)
+    for each in sorted(found):
+        print(*each, "–", reasons.get(each, "?"))  # noqa: T201 — the list, which `pytest -rP` shows
+    assert found - reasons.keys() == set(), "allowed, never used, and no reason given"
+    assert reasons.keys() - allowed(cloud, CITY.prefix) == set(), "no longer allowed"

@@ -11,8 +11,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from infra.home import LOCAL_REGION
 from infra.local.api_calls import Call
-from tests.infra.aws.cloud import ACCOUNT, Cloud
+from tests.infra.aws.cloud import Cloud
+from tests.infra.aws.references import ACCOUNT
 
 
 class Need(NamedTuple):
@@ -72,8 +74,8 @@ def needs(call: Call, cloud: Cloud, *, missing: bool = False) -> list[Need]:
     return found
 
 
-def _arn(cloud: Cloud, service: str, resource: str) -> str:
-    return resource if resource.startswith("arn:") else f"arn:aws:{service}:{cloud.region}:{ACCOUNT}:{resource}"
+def _arn(service: str, resource: str) -> str:
+    return resource if resource.startswith("arn:") else f"arn:aws:{service}:{LOCAL_REGION}:{ACCOUNT}:{resource}"
 
 
 def _with_key(cloud: Cloud, resource: str, uses: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -100,14 +102,14 @@ def _s3(call: Call, cloud: Cloud) -> Iterator[tuple]:
 
 
 def _kinesis(call: Call, cloud: Cloud) -> Iterator[tuple]:
-    stream = call.names.get("StreamARN") or _arn(cloud, "kinesis", f"stream/{call.names['StreamName']}")
+    stream = call.names.get("StreamARN") or _arn("kinesis", f"stream/{call.names['StreamName']}")
     yield f"kinesis:{call.operation}", stream
     yield from _with_key(cloud, stream, filter(None, [_STREAM_KEYS.get(call.operation)]))
 
 
 def _dynamodb(call: Call, cloud: Cloud) -> Iterator[tuple]:
     def table(name: str) -> str:
-        return _arn(cloud, "dynamodb", f"table/{name}")
+        return _arn("dynamodb", f"table/{name}")
 
     for kind, action in _ITEM_ACTIONS.items():
         yield from ((f"dynamodb:{action}", table(name)) for name in call.names.get(kind, []))
@@ -124,12 +126,12 @@ def _glue_catalog(call: Call, cloud: Cloud) -> Iterator[tuple]:
     kinds = _table()["glue"]["Actions"][call.operation.lower()].get("Resources", [])
     database = names.get("DatabaseName") or ("table" not in kinds and names.get("Name"))
     table = names.get("TableName") or names.get("Name")
-    yield action, _arn(cloud, "glue", "catalog")
+    yield action, _arn("glue", "catalog")
     if database:
-        yield action, _arn(cloud, "glue", f"database/{database}")
+        yield action, _arn("glue", f"database/{database}")
     if "table" in kinds and database:
         # A list of tables is one of all of them.
-        yield action, _arn(cloud, "glue", f"table/{database}/{table or '*'}")
+        yield action, _arn("glue", f"table/{database}/{table or '*'}")
 
 
 def _named(member: str, resource: str, **renamed: str) -> Callable[[Call, Cloud], Iterator[tuple]]:
@@ -139,7 +141,7 @@ def _named(member: str, resource: str, **renamed: str) -> Callable[[Call, Cloud]
         # A queue is called by its URL.
         name = call.names[member].rpartition("/")[2] if member == "QueueUrl" else call.names[member]
         action = renamed.get(call.operation, call.operation)
-        arn = name if name.startswith("arn:") else _arn(cloud, call.service, resource + name)
+        arn = name if name.startswith("arn:") else _arn(call.service, resource + name)
         yield f"{call.service}:{action}", arn
 
     return found
@@ -147,7 +149,7 @@ def _named(member: str, resource: str, **renamed: str) -> Callable[[Call, Cloud]
 
 def _events(call: Call, cloud: Cloud) -> Iterator[tuple]:
     for bus in call.names["Buses"]:
-        yield f"events:{call.operation}", _arn(cloud, "events", bus if bus.startswith("arn:") else f"event-bus/{bus}")
+        yield f"events:{call.operation}", _arn("events", bus if bus.startswith("arn:") else f"event-bus/{bus}")
 
 
 _NEEDS: dict[str, Callable[[Call, Cloud], Iterator[tuple]]] = {

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, fnmatch_iam, fnmatch_iam_cs, parse_policy_document
 
+from infra.home import LOCAL_REGION
 from infra.local.api_calls import Call
-from tests.infra.aws.cloud import ACCOUNT, Cloud, Role
+from tests.infra.aws.cloud import Cloud, Role
 from tests.infra.aws.permissions import Need, needs
+from tests.infra.aws.references import ACCOUNT
 
 # These name what an earlier call of the same caller began, by an ID that tells nothing: (calls, the earlier one).
 _FOLLOWING = {
@@ -67,7 +69,7 @@ def _named(call: Call, recorded: list[Recorded]) -> Iterator[Call]:
     yield from (call._replace(names=each.names) for each in former)
 
 
-def allows(role: Role, need: Need, region: str) -> bool:
+def allows(role: Role, need: Need) -> bool:
     """Tell whether a role's policies allow an action on a resource, for a call that is encrypted on its way."""
     context = EvalContext(
         principal_arn=role.arn,
@@ -75,7 +77,7 @@ def allows(role: Role, need: Need, region: str) -> bool:
         principal_account=ACCOUNT,
         action=need.action,
         resource_arn=need.resource,
-        region=region,
+        region=LOCAL_REGION,
         secure_transport=True,
         service_context={name.lower(): value for name, value in need.context},
     )
@@ -98,9 +100,34 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def denied(recorded: Iterable[Recorded], cloud: Cloud) -> list[tuple[str, Need]]:
+    """Return who would have been denied what."""
+    return [(who, need) for who, need in needs_of(recorded, cloud) if not allows(cloud.role_of(who), need)]
+
+
+def allowed(cloud: Cloud, stage_prefix: str) -> set[tuple[str, str, str]]:
+    """Return all permissions of all roles: (role's label, action, resource as its ARN ends)."""
+    return {_told(role, each, stage_prefix) for role in cloud.roles for each in permissions(role)}
+
+
+def unused(recorded: Iterable[Recorded], cloud: Cloud, stage_prefix: str) -> set[tuple[str, str, str]]:
+    """Return those of all permissions that no recorded call needed."""
+    made = [(cloud.role_of(who), need) for who, need in needs_of(recorded, cloud)]
+    return {
+        _told(role, each, stage_prefix)
+        for role in cloud.roles
+        for each in permissions(role)
+        if not any(role is other and each.covers(need) for other, need in made)
+    }
+
+
 def label(role: Role, stage_prefix: str) -> str:
     """Return what to call a role: the function, job or project that has it, or the service where that has only one."""
     (service,) = role.services
     if service.partition(".")[0] in ("events", "firehose", "iot", "pipes"):
         return service.partition(".")[0]
     return ", ".join(sorted(name.removeprefix(f"{stage_prefix}-") for name in role.components))
+
+
+def _told(role: Role, permission: Permission, stage_prefix: str) -> tuple[str, str, str]:
+    return label(role, stage_prefix), permission.action, permission.resource.split(":", 5)[-1]

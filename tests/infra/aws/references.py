@@ -65,6 +65,10 @@ class StageTemplates:
         """Return the properties of a resource, resolved."""
         return self._resolved(self.resources[logical_id].get("Properties", {}))
 
+    def arn(self, logical_id: str) -> str:
+        """Return the address of a resource. Raises KeyError for a type whose addresses are not known."""
+        return self._attribute(logical_id, "Arn")
+
     def identity(self, logical_id: str) -> str:
         """Return the physical ID of a resource, which `Ref` stands for; empty when only a deployment tells it."""
         if logical_id in self.physical:

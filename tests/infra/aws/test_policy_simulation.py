@@ -10,8 +10,6 @@ from tests.infra.aws.cloud import Cloud, Role, read_cloud
 from tests.infra.aws.permissions import Need, needs
 from tests.infra.aws.policy_simulation import Recorded, allows, label, needs_of
 
-REGION = "us-east-1"
-
 
 def role(*statements):
     """Return a role with these statements: (effect, actions, resources, condition or nothing)."""
@@ -90,12 +88,12 @@ def role(*statements):
     ],
 )
 def test_a_policy_allows_and_denies_as_the_iam_guide_says(statements, need, allowed):
-    assert allows(role(*statements), need, REGION) == allowed
+    assert allows(role(*statements), need) == allowed
 
 
 STREAM, KEY = "arn:aws:kinesis:us-east-1:000000000000:stream/s", "arn:aws:kms:us-east-1:000000000000:key/k"
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/t"
-ENCRYPTED = Cloud(REGION, [], {STREAM: KEY, "arn:aws:s3:::b": KEY})
+ENCRYPTED = Cloud([], {STREAM: KEY, "arn:aws:s3:::b": KEY})
 
 
 @pytest.mark.parametrize(
@@ -191,14 +189,14 @@ def test_records_are_read_from_the_stream_that_the_callers_iterator_was_for():
 
 @pytest.fixture(scope="module")
 def cloud(synthesized):
-    return read_cloud(synthesized, REGION)
+    return read_cloud(synthesized)
 
 
 PREFIX = STAGES["prod"].city.prefix
 
 
 def arn(service, resource):
-    return f"arn:aws:{service}:{REGION}:000000000000:{resource}"
+    return f"arn:aws:{service}:us-east-1:000000000000:{resource}"
 
 
 RAW, LAKE = (f"arn:aws:s3:::{PREFIX}-{name}-example-city" for name in ("raw", "lake"))
@@ -259,7 +257,7 @@ def key(purpose):
     ],
 )
 def test_only_those_reach_a_resource_who_have_to_do_with_it(cloud, action, resource, who):
-    assert {label(each, PREFIX) for each in cloud.roles if allows(each, Need(action, resource), REGION)} == who
+    assert {label(each, PREFIX) for each in cloud.roles if allows(each, Need(action, resource))} == who
 
 
 FOREIGN = [
@@ -294,7 +292,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("action", "resource"), FOREIGN)
 def test_what_is_not_of_the_city_or_not_for_programs_is_denied_to_every_role(cloud, action, resource):
-    assert [each.arn for each in cloud.roles if allows(each, Need(action, resource), REGION)] == []
+    assert [each.arn for each in cloud.roles if allows(each, Need(action, resource))] == []
 
 
 def test_policies_hold_nothing_that_the_simulation_does_not_read(cloud):

@@ -7,7 +7,7 @@ import pytest
 import urllib3
 
 from infra.local import call_record
-from infra.local.principals import SERVICE_KEY, is_own, keys
+from infra.local.principals import ATHENA_KEY, SERVICE_KEY, is_own, keys
 
 
 def test_calls_are_recorded_once_each_with_their_caller_and_what_was_not_there(
@@ -42,6 +42,7 @@ def test_what_the_endpoint_calls_itself_for_others_is_its_own_call():
         )
 
     assert is_own(headers(SERVICE_KEY))
+    assert is_own(headers(ATHENA_KEY))
     assert is_own(headers("a-function", keys("a-function")["aws_session_token"]))
     assert not is_own(headers("a-function"))
     assert not is_own(headers("trafficlake-local", "another"))
