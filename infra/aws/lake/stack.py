@@ -6,6 +6,7 @@ from typing import Any
 from aws_cdk import Stack
 from constructs import Construct
 
+from infra.aws.defaults import outputs
 from infra.aws.lake.databases import Databases
 from infra.aws.lake.jobs import GlueJobs
 from infra.aws.lake.readers import Readers
@@ -33,4 +34,14 @@ class LakeStack(Stack):
         Databases(self, "Databases", stage=stage)
         GlueJobs(self, "Jobs", stage=stage, buckets=buckets, packages=packages, requirements=requirements)
         Workgroups(self, "Workgroups", stage=stage, lake_key=buckets.lake_key)
-        self.readers = Readers(self, "Readers", stage=stage, lake_key=buckets.lake_key)
+        readers = Readers(self, "Readers", stage=stage, lake_key=buckets.lake_key)
+        city = stage.city
+        outputs(
+            self,
+            {
+                "AnalystsWorkgroup": (city.analysts_workgroup, "where analysts query marts, reference and curated"),
+                "AnalystsPolicy": (readers.analysts.managed_policy_arn, "to be attached to the roles of analysts"),
+                "PlannersWorkgroup": (city.planners_workgroup, "where planners and dashboards query marts"),
+                "PlannersPolicy": (readers.planners.managed_policy_arn, "to be attached to the roles of planners"),
+            },
+        )

@@ -1,6 +1,7 @@
 """The references of a stage's templates, replaced by what they come to on the local endpoint."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ class StageTemplates:
                 return self._attribute(name, attribute)
             case {"Fn::ImportValue": export}:
                 return self._resolved(self._exports[export])
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{(.+?)\}", lambda name: self._resolved({"Ref": name[1]}), text)
             case {"Fn::Join": [between, parts]}:
                 return between.join(self._resolved(parts))
             case dict():
@@ -98,6 +101,6 @@ class StageTemplates:
         name, address = _NAMED[resource["Type"]]
         named = resource["Properties"]
         bus = f"{self._resolved(named['EventBusName'])}/" if "EventBusName" in named else ""
-        arn = address.format(bus + (named.get(name) or self.identity(logical_id) or "generated"))
+        arn = address.format(bus + (self._resolved(named.get(name)) or self.identity(logical_id) or "generated"))
         assert attribute in ("Arn", "StreamArn"), attribute
         return f"{arn}/stream/label" if attribute == "StreamArn" else arn
