@@ -95,8 +95,11 @@ class StageTemplates:
                 return between.join(self._resolved(parts))
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([\w:]+)\}", lambda name: self._resolved({"Ref": name[1]}), text)
-            case dict():
-                return {name: self._resolved(each) for name, each in value.items()}
+        return self._within(value)
+
+    def _within(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._resolved(each) for name, each in value.items()}
         return [self._resolved(each) for each in value] if isinstance(value, list) else value
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
