@@ -37,6 +37,8 @@ app.add_typer(cli_alerts.app, name="alerts")
 app.add_typer(cli_devices.app, name="devices")
 app.add_typer(cli_tables.app, name="tables")
 app.command()(cli_aws.synth)
+app.command()(cli_aws.deploy)
+app.command()(cli_aws.destroy)
 app.command()(cli_plan.plan)
 
 

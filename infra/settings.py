@@ -134,6 +134,11 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-analysts"
 
     @property
+    def planners_workgroup(self) -> str:
+        """Athena workgroup of dashboards and of those who read nothing but marts."""
+        return f"{self.prefix}-planners"
+
+    @property
     def state_machine(self) -> str:
         """Step Functions state machine of the hourly run."""
         return f"{self.prefix}-hourly"

@@ -16,7 +16,7 @@ Pure: the CDK app deploys what `definition` returns, and the local home runs it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from infra.pipeline import PLAN, PLAN_KEY, STEPS, Step, parameters
@@ -35,11 +35,14 @@ RETRY_S = 60
 _RUN = "$$.Execution.Name"
 
 
-def definition(city: CitySettings, *, account: str, topic_arn: str, datasets: Sequence[str] = ()) -> dict[str, Any]:
+def definition(
+    city: CitySettings, *, account: str, topic_arn: str, datasets: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the state machine's definition.
 
     Its input `{"from_hour": "2026-03-02T07:00Z", "to_hour": …}`, both optional, asks for the arrival hours to curate.
-    `datasets` are the ids of the QuickSight data sets of `account` to refresh; `topic_arn` is told where one is not.
+    `datasets` are the QuickSight data sets of `account` to refresh, the type of ingestion by id; `topic_arn` is told
+    where one is not.
     """
     curate, *downstream = STEPS
     states = _bounds("wait for others to show") | _gate(PLAN.name)
@@ -48,7 +51,7 @@ def definition(city: CitySettings, *, account: str, topic_arn: str, datasets: Se
     states[curate.name] = _per_range(city, curate, downstream[0].name)
     for step, following in zip(downstream, [*(each.name for each in downstream[1:]), "data sets"], strict=True):
         states[step.name] = (_job if step.kind == "glue_job" else _build)(city, step, following)
-    states |= _refresh(account, topic_arn, datasets)
+    states |= _refresh(account, topic_arn, datasets or {})
     return {
         "Comment": f"The hourly run of {city.prefix}, made from infra/pipeline.py",
         "StartAt": "defaults",
@@ -215,7 +218,7 @@ def _retrier(attempts: int) -> State:
     }
 
 
-def _refresh(account: str, topic_arn: str, datasets: Sequence[str]) -> dict[str, State]:
+def _refresh(account: str, topic_arn: str, datasets: Mapping[str, str]) -> dict[str, State]:
     tell = (
         f"States.Format('The tables of run {{}} are published, but QuickSight did not start to refresh data set {{}}: "
         f"{{}}', {_RUN}, $.dataset, $.error.Cause)"
@@ -224,7 +227,12 @@ def _refresh(account: str, topic_arn: str, datasets: Sequence[str]) -> dict[str,
         "refresh": {
             "Type": "Task",
             "Resource": "arn:aws:states:::aws-sdk:quicksight:createIngestion",
-            "Parameters": {"AwsAccountId": account, "DataSetId.$": "$.dataset", "IngestionId.$": _RUN},
+            "Parameters": {
+                "AwsAccountId": account,
+                "DataSetId.$": "$.dataset",
+                "IngestionId.$": _RUN,
+                "IngestionType.$": "$.type",
+            },
             "ResultPath": None,
             "TimeoutSeconds": 60,
             "Retry": [_retrier(2)],
@@ -244,14 +252,14 @@ def _refresh(account: str, topic_arn: str, datasets: Sequence[str]) -> dict[str,
     return {
         "data sets": {
             "Type": "Pass",
-            "Result": list(datasets),
+            "Result": [{"dataset": dataset, "type": kind} for dataset, kind in datasets.items()],
             "ResultPath": "$.datasets",
             "Next": "refresh data sets",
         },
         "refresh data sets": {
             "Type": "Map",
             "ItemsPath": "$.datasets",
-            "ItemSelector": {"dataset.$": "$$.Map.Item.Value"},
+            "ItemSelector": {"dataset.$": "$$.Map.Item.Value.dataset", "type.$": "$$.Map.Item.Value.type"},
             "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "refresh", "States": one},
             "ResultPath": None,
             "Next": "published",

@@ -3,7 +3,7 @@
 What an entry does not say of a city's settings comes from the environment, as it does for every command.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,9 @@ from infra.plan import Plan, make_plan
 from infra.prices import load
 from infra.settings import AlertRoute, CitySettings
 from infra.sizing import City
+
+# The end of its ARN: the account is that of the credentials.
+QuickSightPrincipal = Annotated[str, Field(pattern=r"^(user|group)/[^/]+/.+$")]
 
 
 class Stage(BaseModel):
@@ -40,6 +43,10 @@ class Stage(BaseModel):
         "BUILD_GENERAL1_SMALL", description="machine that runs dbt and the expectations"
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
+    scan_limit_gb: int = Field(50, ge=1, description="most that one query of an analyst or a dashboard may scan")
+    has_default_database: bool = Field(
+        False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
+    )
     operator_emails: tuple[str, ...] = Field((), description="who is told of alarms, failed runs and the budget")
     readings_floor_share: float = Field(0.5, gt=0, lt=1, description="share of the sensors' readings that must arrive")
     bad_readings_share: float = Field(0.05, gt=0, le=1, description="share of readings that may be unusable")
@@ -48,6 +55,17 @@ class Stage(BaseModel):
     run_late_after_h: int = Field(3, ge=2, le=24, description="hours without a run that succeeds")
     budget_margin: float = Field(1.3, ge=1, description="what a month may cost, in times of what the plan says")
     data_events: bool = Field(False, description="whether CloudTrail records each access to raw and lake objects")
+    quicksight_readers: tuple[QuickSightPrincipal, ...] = Field(
+        (), description="who reads the dashboards; none leaves QuickSight out, which needs a subscription and its users"
+    )
+    quicksight_authors: tuple[QuickSightPrincipal, ...] = Field((), description="who may also open the analyses")
+    quicksight_zones: dict[QuickSightPrincipal, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="zones that each sees, none for all; who is not in it sees no row. Empty: everybody sees all",
+    )
+    quicksight_identity_region: str | None = Field(
+        None, description="where QuickSight's users are; none for the city's"
+    )
     tags: dict[str, str] = Field(default_factory=dict, description="tags of all resources")
 
     @model_validator(mode="after")
@@ -75,6 +93,13 @@ STAGES = {
         sensors=50_000,
         interval_s=20,
         operator_emails=("lake-operators@example.org",),
+        quicksight_readers=("group/default/traffic-planners", "group/default/centre-planners"),
+        quicksight_authors=("group/default/traffic-analysts",),
+        quicksight_zones={
+            "group/default/traffic-planners": (),
+            "group/default/traffic-analysts": (),
+            "group/default/centre-planners": ("centre",),
+        },
         tags={"application": "trafficlake", "stage": "prod"},
     ),
     "test": Stage(

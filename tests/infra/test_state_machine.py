@@ -99,7 +99,7 @@ def new_machine(endpoint, tmp_path):
     """Make the machine of a city of this test's own."""
     city = CitySettings(stage=f"m{next(NUMBERS)}")
 
-    def make(name: str = city.state_machine, datasets: tuple[str, ...] = ()) -> Machine:
+    def make(name: str = city.state_machine, datasets: dict[str, str] | None = None) -> Machine:
         topic = boto3.client("sns").create_topic(Name=city.operators_topic)["TopicArn"]
         text = json.dumps(definition(city, account="000000000000", topic_arn=topic, datasets=datasets))
         role = "arn:aws:iam::000000000000:role/machine"
@@ -238,7 +238,7 @@ def test_a_job_that_is_busy_with_another_run_is_waited_for(new_machine):
 
 
 def test_a_refresh_that_cannot_start_is_told_and_the_run_succeeds(new_machine):
-    machine = new_machine(datasets=("congestion", "zones"))
+    machine = new_machine(datasets={"congestion": "INCREMENTAL_REFRESH", "zones": "FULL_REFRESH"})
     queue = boto3.client("sqs").create_queue(QueueName=machine.city.operators_topic)["QueueUrl"]
     arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
@@ -266,7 +266,7 @@ def states_of(machine: dict) -> dict[str, dict]:
 
 def test_whatever_takes_time_has_a_limit_and_steps_are_not_caught():
     city = CitySettings(stage="prod")
-    machine = definition(city, account="000000000000", topic_arn="topic", datasets=("one",))
+    machine = definition(city, account="000000000000", topic_arn="topic", datasets={"one": "FULL_REFRESH"})
     tasks = {name: state for name, state in states_of(machine).items() if state["Type"] == "Task"}
     assert all(state["TimeoutSeconds"] < machine["TimeoutSeconds"] for state in tasks.values())
     # What is caught cannot be redriven where it failed.

@@ -108,6 +108,7 @@ class Routes(Construct):
     ) -> None:
         """Make all routes of the stage."""
         super().__init__(scope, construct_id)
+        self.topics: dict[str, sns.Topic] = {}
         self._stage, self._bus, self._undelivered = stage, bus, undelivered
         city = stage.city
         self._key = RotatedKey(self, "Key", stage=stage, purpose="alerts")
@@ -139,6 +140,7 @@ class Routes(Construct):
     def _route(self, route: AlertRoute) -> None:
         name = definitions.route_name(self._stage.city, route)
         topic = sns.Topic(self, f"{route.name}Topic", topic_name=name, master_key=self._key, enforce_ssl=True)
+        self.topics[route.name] = topic
         topic.add_to_resource_policy(
             iam.PolicyStatement(principals=[EVENTS], actions=["sns:Publish"], resources=[topic.topic_arn])
         )

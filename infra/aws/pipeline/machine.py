@@ -1,6 +1,6 @@
 """The state machine of the hourly run, and the role that it acts by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
@@ -23,9 +23,15 @@ class HourlyMachine(Construct):
     """The state machine, which may do what its states do."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, buckets: Buckets, datasets: Sequence[str] = ()
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        buckets: Buckets,
+        datasets: Mapping[str, str] | None = None,
     ) -> None:
-        """Make the machine; `datasets` are the ids of the QuickSight data sets that it refreshes at its end."""
+        """Make the machine; it refreshes `datasets` of QuickSight at its end, whose type of ingestion is by id."""
         super().__init__(scope, construct_id)
         city = stage.city
         self._here = f"{city.region}:{Aws.ACCOUNT_ID}"
@@ -38,7 +44,7 @@ class HourlyMachine(Construct):
         self._allow_steps()
         self._allow_plan(buckets)
         self._allow_telling(topic)
-        self._allow_refresh(datasets)
+        self._allow_refresh(datasets or {})
         self._allow_logs_and_traces()
         self.machine = stepfunctions.CfnStateMachine(
             self,
@@ -97,7 +103,7 @@ class HourlyMachine(Construct):
             "a condition leaves of all keys that of the operators' topic, which is known by its alias",
         )
 
-    def _allow_refresh(self, datasets: Sequence[str]) -> None:
+    def _allow_refresh(self, datasets: Iterable[str]) -> None:
         for dataset in datasets:
             self.role.allow(
                 ["quicksight:CreateIngestion"],

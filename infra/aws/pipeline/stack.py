@@ -1,6 +1,6 @@
 """The stack of the hourly run and the daily jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class PipelineStack(Stack):
         stage: Stage,
         buckets: Buckets,
         files: Path,
-        datasets: Sequence[str] = (),
+        datasets: Mapping[str, str] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Make the project that works on `files`, the machine that refreshes `datasets`, and the schedules."""

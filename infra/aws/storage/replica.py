@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.aws.defaults import RotatedKey
+from infra.aws.defaults import RotatedKey, outputs
 from infra.aws.roles import ServiceRole
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import AccessLogs, Buckets, DataBucket, cheaper_with_age
@@ -30,13 +30,14 @@ class ReplicaBuckets(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         """Make key and buckets."""
         super().__init__(scope, construct_id)
+        self.key = RotatedKey(self, "Key", stage=stage, purpose=_PURPOSE)
         ours: dict[str, Any] = {
             "stage": stage,
-            "key": RotatedKey(self, "Key", stage=stage, purpose=_PURPOSE),
+            "key": self.key,
             "access_logs": AccessLogs(self, "AccessLogs", stage=stage, name=replica_name(stage, "access-logs")),
         }
-        DataBucket(self, "Raw", name=replica_name(stage, "raw"), transitions=cheaper_with_age(stage), **ours)
-        DataBucket(self, "Lake", name=replica_name(stage, "lake"), **ours)
+        self.raw = DataBucket(self, "Raw", name=replica_name(stage, "raw"), transitions=cheaper_with_age(stage), **ours)
+        self.lake = DataBucket(self, "Lake", name=replica_name(stage, "lake"), **ours)
 
 
 class ReplicaStack(Stack):
@@ -45,7 +46,15 @@ class ReplicaStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **kwargs: Any) -> None:  # noqa: ANN401
         """Make the buckets."""
         super().__init__(scope, construct_id, **kwargs)
-        ReplicaBuckets(self, "Buckets", stage=stage)
+        buckets = ReplicaBuckets(self, "Buckets", stage=stage)
+        outputs(
+            self,
+            {
+                "RawBucket": (buckets.raw.bucket_name, "copy of the raw bucket"),
+                "LakeBucket": (buckets.lake.bucket_name, "copy of the lake bucket"),
+                "Key": (buckets.key.key_arn, "key of both copies"),
+            },
+        )
 
 
 class Replication(Construct):

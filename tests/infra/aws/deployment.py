@@ -20,7 +20,7 @@ def deploy(templates: Sequence[Path], left_out: Collection[str]) -> None:
 
     Raises as `create` does.
     """
-    _bootstrap(templates[0].parent)
+    _bootstrap(templates)
     for path in templates:
         template = json.loads(path.read_text())
         kept = {name: each for name, each in template["Resources"].items() if each["Type"] not in left_out}
@@ -54,18 +54,19 @@ def physical_ids(stack: str) -> dict[str, str]:
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
 
-def _bootstrap(folder: Path) -> None:
-    """Make what the CDK's own stack makes of an account, as far as these templates use it, and upload assets."""
+def _bootstrap(templates: Sequence[Path]) -> None:
+    """Make what the CDK's own stack makes of an account, as far as these templates use it, and upload their files."""
     boto3.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="30", Type="String", Overwrite=True)
     s3 = boto3.client("s3")
-    for manifest in folder.glob("*.assets.json"):
+    for template in templates:
+        manifest = template.with_name(f"{stack_name(template)}.assets.json")
         for asset in json.loads(manifest.read_text())["files"].values():
             for destination in asset["destinations"].values():
                 bucket = destination["bucketName"]
                 for variable, value in (("AccountId", ACCOUNT), ("Region", LOCAL_REGION)):
                     bucket = bucket.replace(f"${{AWS::{variable}}}", value)
                 s3.create_bucket(Bucket=bucket)
-                s3.upload_file(str(folder / asset["source"]["path"]), bucket, destination["objectKey"])
+                s3.upload_file(str(template.parent / asset["source"]["path"]), bucket, destination["objectKey"])
 
 
 def _wait_for(stack: str, wanted: str) -> None:
