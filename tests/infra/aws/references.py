@@ -78,7 +78,7 @@ class StageTemplates:
             return self.physical[logical_id]
         resource = self.resources[logical_id]
         name, address = _NAMED.get(resource["Type"], ("", ""))
-        named = resource["Properties"].get(name, "")
+        named = self._resolved(resource.get("Properties", {}).get(name, ""))
         # Those of these types that others refer to by address.
         by_address = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
         return address.format(named) if resource["Type"] in by_address else named
@@ -107,6 +107,6 @@ class StageTemplates:
         name, address = _NAMED[resource["Type"]]
         named = resource["Properties"]
         bus = f"{self._resolved(named['EventBusName'])}/" if "EventBusName" in named else ""
-        arn = address.format(bus + (named.get(name) or self.identity(logical_id) or "generated"))
+        arn = address.format(bus + (self._resolved(named.get(name)) or self.identity(logical_id) or "generated"))
         assert attribute in ("Arn", "StreamArn"), attribute
         return f"{arn}/stream/label" if attribute == "StreamArn" else arn
