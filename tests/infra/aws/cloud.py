@@ -75,7 +75,7 @@ def _role(stage: StageTemplates, name: str) -> Role:
     services = {service for statement in trusted for service in _listed(statement["Principal"].get("Service", []))}
     reference = {"Fn::GetAtt": [name, "Arn"]}
     components = {
-        stage.identity(other)
+        each["Properties"].get("Name") or stage.identity(other).rpartition(":")[2]
         for other, each in stage.resources.items()
         if reference in _values(each.get("Properties", {}), _ROLES)
     }

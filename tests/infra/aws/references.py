@@ -15,6 +15,7 @@ _PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Region": LOCAL_REGION, "AWS::Partiti
 # By type: the property that holds the name, and the address of what has that name, without what AWS adds each time.
 _NAMED = {
     "AWS::Athena::WorkGroup": ("Name", f"arn:aws:athena:{_HERE}:workgroup/{{}}"),
+    "AWS::CodeBuild::Project": ("Name", f"arn:aws:codebuild:{_HERE}:project/{{}}"),
     "AWS::DynamoDB::Table": ("TableName", f"arn:aws:dynamodb:{_HERE}:table/{{}}"),
     "AWS::Events::ApiDestination": ("Name", f"arn:aws:events:{_HERE}:api-destination/{{}}"),
     "AWS::Events::Archive": ("ArchiveName", f"arn:aws:events:{_HERE}:archive/{{}}"),
@@ -39,6 +40,7 @@ _NAMED = {
     "AWS::SNS::Topic": ("TopicName", f"arn:aws:sns:{_HERE}:{{}}"),
     "AWS::SQS::Queue": ("QueueName", f"arn:aws:sqs:{_HERE}:{{}}"),
     "AWS::SecretsManager::Secret": ("Name", f"arn:aws:secretsmanager:{_HERE}:secret:{{}}"),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", f"arn:aws:states:{_HERE}:stateMachine:{{}}"),
 }
 
 
@@ -76,9 +78,10 @@ class StageTemplates:
             return self.physical[logical_id]
         resource = self.resources[logical_id]
         name, address = _NAMED.get(resource["Type"], ("", ""))
-        named = resource["Properties"].get(name, "")
-        # The one of these types that others refer to by address.
-        return address.format(named) if resource["Type"] == "AWS::SNS::Topic" else named
+        named = self._resolved(resource.get("Properties", {}).get(name, ""))
+        # Those of these types that others refer to by address.
+        by_address = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
+        return address.format(named) if resource["Type"] in by_address else named
 
     def _resolved(self, value: Any) -> Any:
         match value:
@@ -92,8 +95,13 @@ class StageTemplates:
                 return re.sub(r"\$\{(.+?)\}", lambda name: self._resolved({"Ref": name[1]}), text)
             case {"Fn::Join": [between, parts]}:
                 return between.join(self._resolved(parts))
-            case dict():
-                return {name: self._resolved(each) for name, each in value.items()}
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda name: self._resolved({"Ref": name[1]}), text)
+        return self._within(value)
+
+    def _within(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._resolved(each) for name, each in value.items()}
         return [self._resolved(each) for each in value] if isinstance(value, list) else value
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
