@@ -175,13 +175,19 @@ def run(
     """Run the hourly pipeline: curate, roll up, dbt build, expectations, publish.
 
     Without bounds it takes the arrival hours that are not processed yet. Safe to repeat and to kill: run it again and
-    it goes on. Example: [bold]trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00[/bold]
+    it goes on. With --home aws it starts the state machine that the schedule starts every hour.
+
+    Example: [bold]trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00[/bold]
     """
     bounds = _hour("--from", start), _hour("--to", end)
     if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
         raise UsageError("--from must be earlier than --to.")
+    check_home(home)
     if home is Home.aws:
-        raise UsageError("on AWS the pipeline runs in Step Functions, not on this machine.")
+        from infra import executions  # noqa: PLC0415
+
+        console.out.print(f"started {executions.start(settings(), *bounds)}", soft_wrap=True)
+        return
     enter(home)
     _run(*bounds)
 
