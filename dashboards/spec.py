@@ -194,6 +194,7 @@ class Visual(Part):
     limit: int | None = Field(None, ge=1, description="cells shown, the first by `sort`")
     compare_weeks: int = Field(0, ge=0, le=8, description="of a line over days: as many earlier weeks beside it")
     trend: Trend | None = None
+    stacked: bool = Field(False, description="of bars with several measures: they are parts of one whole")
     colors: Colors | None = None
     text_alternative: Text
 

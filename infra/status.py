@@ -7,14 +7,12 @@ from typing import Any
 
 import pandas as pd
 from pyiceberg.catalog import Catalog
-from pyiceberg.conversions import from_bytes
-from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.utils.datetime import micros_to_timestamp
 
 from infra import console
 from infra.athena import ask
 from infra.runners import pending, planning, record
 from infra.settings import settings
+from infra.table_files import file_bounds
 
 HOURS_SHOWN = 24
 SILENT_AFTER_MINUTES = 60
@@ -86,18 +84,9 @@ def read_status(catalog: Catalog) -> Status:
 
 
 def newest(catalog: Catalog, name: str, column: str) -> datetime | None:
-    """Return the latest time in a column of a table, None where there is no row or no table.
-
-    The table's own list of files knows it, so no data is read, however long the history is.
-    """
-    try:
-        table = catalog.load_table(name)
-    except NoSuchTableError:
-        return None
-    field = table.schema().find_field(column)
-    bounds = (scan.file.upper_bounds.get(field.field_id) for scan in table.scan().plan_files())
-    latest = max((from_bytes(field.field_type, bound) for bound in bounds if bound), default=None)
-    return None if latest is None else micros_to_timestamp(latest)
+    """Return the latest time in a column of a table, None where there is no row or no table."""
+    files = file_bounds(catalog, name, column)
+    return max((latest for latest, _ in files or []), default=None)  # type: ignore[return-value]
 
 
 def show(found: Status) -> None:
