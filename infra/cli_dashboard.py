@@ -15,7 +15,9 @@ from infra.local import process
 def dashboard(
     out: Annotated[Path | None, typer.Option(help="folder to write to; by default of the local home's state")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
-    serve: Annotated[bool, typer.Option("--serve", help="serve it on this machine and build it anew as it ages")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="serve it on this machine, built anew every 5 minutes")
+    ] = False,
     home: HomeOption = Home.local,
 ) -> None:
     """Build the planners' dashboards as a page of files: no server, no network and no account needed to look at it.

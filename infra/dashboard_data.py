@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pyiceberg.catalog import Catalog
@@ -57,7 +58,7 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
         if cube.dataset.source == "alert_table":
             held[name] = CubeRows(cube, _alert_rows(cube))
         elif name in queries:
-            held[name] = CubeRows(cube, answer(queries[name]).rows, _day(first[name]), name in thinned)
+            held[name] = CubeRows(cube, answer(queries[name]).rows, _local_day(first[name]), name in thinned)
         else:
             held[name] = CubeRows(cube, _no_rows(cube), missing=_why(cube, windows))
         advance(1)
@@ -82,10 +83,17 @@ def _window(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
     if not files:
         return None
     newest = max(latest for latest, _ in files)
-    # An instant's days are local: a day more holds the first of them whole in every zone.
-    days = dataset.latest_days - 1 if type(newest) is date else dataset.latest_days + 1
-    since = newest - timedelta(days=days)
+    since = first_of_latest(newest, dataset.latest_days, settings().city_time_zone)
     return since, sum(rows for latest, rows in files if latest >= since)
+
+
+def first_of_latest(newest: date | datetime, days: int, time_zone: str) -> date | datetime:
+    """Return the start of as many local days, the last of which holds `newest` (naive UTC): a date for a date."""
+    if not isinstance(newest, datetime):
+        return newest - timedelta(days=days - 1)
+    local = newest.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone))
+    first = local.date() - timedelta(days=days - 1)
+    return datetime.combine(first, time.min, ZoneInfo(time_zone)).astimezone(UTC).replace(tzinfo=None)
 
 
 def _first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
@@ -98,8 +106,10 @@ def _first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
     return max(since, earliest.date())
 
 
-def _day(since: date | datetime) -> date:
-    return since.date() if isinstance(since, datetime) else since
+def _local_day(since: date | datetime) -> date:
+    if not isinstance(since, datetime):
+        return since
+    return since.replace(tzinfo=UTC).astimezone(ZoneInfo(settings().city_time_zone)).date()
 
 
 def _why(cube: Cube, windows: dict[str, object]) -> str | None:

@@ -1,17 +1,19 @@
 """From rows to what the browser reads: dimensions as codes of their values, terms as doubles, both in base64."""
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
+from dashboards.formula import Aggregate
 from dashboards.page.cubes import Cube
 from dashboards.spec import Column, Dataset
 
 NOWHERE = "unassigned"
+SHORT_CODES = 65_536  # values that two bytes can count; cells.js knows it too
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,6 @@ class PageData:
     time_zone: str
     built_at: datetime
     refresh_s: int | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
@@ -55,7 +56,10 @@ def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
         "missing": held.missing,
         "dimensions": {name: dimension(rows[name], columns[name], time_zone) for name in cube.dimensions},
         "terms": [
-            {"merge": part.function if part.function in ("min", "max") else "sum", "values": _doubles(rows[f"t{index}"])}
+            {
+                "merge": part.function if part.function in ("min", "max") else "sum",
+                "values": _doubles(rows[f"t{index}"]),
+            }
             for index, part in enumerate(cube.terms)
         ],
         "measures": cube.measures,
@@ -64,7 +68,7 @@ def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
 
 def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, object]:
     """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them."""
-    made: dict[str, object] = {}
+    made: dict[str, list] = {}
     if column.type == "instant":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)
         local = pd.DatetimeIndex(found).tz_localize("UTC").tz_convert(ZoneInfo(time_zone))
@@ -85,7 +89,12 @@ def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, ob
         codes = np.where(codes < 0, len(made["values"]), codes)  # type: ignore[arg-type]
         for name in made:
             made[name] = [*made[name], NOWHERE if name == "values" else ""]  # type: ignore[misc]
-    return {"type": column.type, "title": column.title, "codes": _base64(codes.astype("<u4" if len(made["values"]) > 65_536 else "<u2")), **made}
+    return {
+        "type": column.type,
+        "title": column.title,
+        "codes": _base64(codes.astype("<u4" if len(made["values"]) > 65_536 else "<u2")),
+        **made,
+    }
 
 
 def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:
@@ -94,6 +103,10 @@ def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:
     names = [column.name for column in join.columns]  # type: ignore[union-attr]
     values = {name: [None if pd.isna(value) else value for value in rows[name].tolist()] for name in names}
     return {"keys": rows[join.key].astype(str).tolist(), **values}  # type: ignore[union-attr]
+
+
+def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:
+    return {"merge": part.function if part.function in ("min", "max") else "sum", "values": _doubles(values)}
 
 
 def _doubles(values: pd.Series) -> str:

@@ -1,7 +1,8 @@
 """What the page holds: for each dataset the terms of its measures by the dimensions of its visuals, as SQL.
 
 The browser adds terms up over the cells that a filter leaves, and computes measures of the sums. So a figure of any
-filter is the figure that Athena would give for it, and no formula is written twice.
+filter is the figure that Athena would give for it, and no formula is written twice. Every name in the SQL is a plain
+identifier, which the spec's model sees to; texts of formulas are quoted.
 """
 
 import ast
@@ -103,25 +104,23 @@ def _node(tree: ast.expr, terms: dict[str, formula.Aggregate]) -> Node:
 def cells_sql(cube: Cube, since: date | datetime) -> str:
     """Return the query of a cube's cells: its dimensions, then its terms as t0, t1, …"""
     terms = [f"{formula.aggregate_sql(part)} as t{index}" for index, part in enumerate(cube.terms)]
-    return (
-        f"select {', '.join((*cube.dimensions, *terms))} from {_rows_sql(cube.dataset, cube.columns)} "
-        f"where {_since(cube.dataset, since)} group by {', '.join(cube.dimensions)}"
-    )
+    rows, dimensions = _rows_sql(cube.dataset, cube.columns), ", ".join(cube.dimensions)
+    columns = ", ".join((*cube.dimensions, *terms))
+    return f"select {columns} from {rows} where {_since(cube.dataset, since)} group by {dimensions}"  # noqa: S608
 
 
 def cells_by_day_sql(cube: Cube, since: date | datetime) -> str:
     """Return the query of how many cells a cube has on each day (UTC where its date is an instant)."""
-    dataset = cube.dataset
-    return (
-        f"select cast({dataset.date} as date) as day, count(*) as cells from (select distinct "
-        f"{', '.join(cube.dimensions)} from {_rows_sql(dataset, cube.columns)} where {_since(dataset, since)}) as cells group by 1"
-    )
+    rows, dimensions = _rows_sql(cube.dataset, cube.columns), ", ".join(cube.dimensions)
+    found = f"select distinct {dimensions} from {rows} where {_since(cube.dataset, since)}"  # noqa: S608
+    return f"select cast({cube.dataset.date} as date) as day, count(*) as cells from ({found}) as found group by 1"  # noqa: S608
 
 
 def attributes_sql(dataset: Dataset) -> str:
     """Return the query of the joined columns by their key."""
     join = dataset.join
-    return f"select {', '.join((join.key, *(column.name for column in join.columns)))} from {join.mart}"  # type: ignore[union-attr]
+    columns = ", ".join((join.key, *(column.name for column in join.columns)))  # type: ignore[union-attr]
+    return f"select {columns} from {join.mart}"  # type: ignore[union-attr]  # noqa: S608
 
 
 def visual_sql(dataset: Dataset, visual: Visual) -> str:
@@ -141,10 +140,8 @@ def _rows_sql(dataset: Dataset, columns: Iterable[str]) -> str:
         return str(dataset.mart)
     names = ", ".join(f"other.{column.name}" for column in dataset.join.columns)
     key = dataset.join.key
-    return (
-        f"(select own.*, {names} from {dataset.mart} as own "
-        f"left join {dataset.join.mart} as other on own.{key} = other.{key}) as joined_rows"
-    )
+    tables = f"{dataset.mart} as own left join {dataset.join.mart} as other on own.{key} = other.{key}"
+    return f"(select own.*, {names} from {tables}) as joined_rows"  # noqa: S608
 
 
 def _since(dataset: Dataset, since: date | datetime) -> str:

@@ -9,7 +9,7 @@ const figures = (() => {
     dark: ["#56b4e9", "#e69f00", "#2fc39a", "#cc79a7", "#f0e442", "#d0d0d0"],
   };
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
-  const PATTERNS = ["", "\\", "."];
+  const PATTERNS = ["/", "\\", "x"];  // of doubtful bars, by measure
 
   const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
@@ -24,7 +24,7 @@ const figures = (() => {
       hoverlabel: { align: "left" },
       dragmode: false,
       showlegend: false,
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      legend: { traceorder: "normal", orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       ...rest,
       xaxis: { ...axis, ...xaxis },
       yaxis: { ...axis, ...yaxis },
@@ -40,6 +40,8 @@ const figures = (() => {
   }
 
   const axisTitle = (measure) => ({ text: measure.unit === "1" ? measure.title : `${measure.title} (${measure.unit})` });
+  // Several measures share an axis by their unit.
+  const sharedTitle = (view) => (view.visual.measures.length > 1 ? { text: view.measure(view.visual.measures[0]).unit } : axisTitle(view.measure(view.visual.measures[0])));
   const colorBar = (measure) => ({ title: { ...axisTitle(measure), side: "right" }, thickness: 12, len: 0.9 });
 
   function hover(view, row) {
@@ -54,28 +56,36 @@ const figures = (() => {
     return at && at.latitude !== null && at.longitude !== null ? at : null;
   }
 
-  // The stretch of each segment: from half-way to its neighbour upstream to half-way to that downstream.
-  function stretches(view, rows) {
+  // Where each segment is drawn, by row: [longitude, latitude], and its stretch: from half-way to its neighbour upstream
+  // to half-way to that downstream. The directions of a road share its coordinates, so each is moved to its right.
+  function drawn(view, rows) {
+    const placed = rows.filter((row) => place(view, row)).map((row) => ({ row, at: place(view, row) }));
+    const spread = (name) => Math.max(...placed.map(({ at }) => at[name])) - Math.min(...placed.map(({ at }) => at[name]));
+    const narrowing = Math.max(0.05, Math.cos(((placed[0]?.at.latitude ?? 0) * Math.PI) / 180));
+    const aside = 0.006 * Math.max(spread("longitude") * narrowing, spread("latitude"));
     const corridors = new Map();
-    for (const row of rows) {
-      const at = place(view, row);
-      if (!at || at.position_km === null || !view.corridorOf(row)) continue;
-      const corridor = view.corridorOf(row);
+    for (const one of placed) {
+      one.point = [one.at.longitude, one.at.latitude];
+      const corridor = view.corridorOf(one.row);
+      if (corridor === undefined || one.at.position_km === null) continue;
       if (!corridors.has(corridor)) corridors.set(corridor, []);
-      corridors.get(corridor).push({ row, at });
+      corridors.get(corridor).push(one);
     }
-    const middle = (one, other) => [(one.longitude + other.longitude) / 2, (one.latitude + other.latitude) / 2];
-    const made = [];
     for (const members of corridors.values()) {
       members.sort((one, other) => one.at.position_km - other.at.position_km);
-      members.forEach(({ row, at }, index) => {
-        const points = [[at.longitude, at.latitude]];
-        if (index > 0) points.unshift(middle(members[index - 1].at, at));
-        if (index < members.length - 1) points.push(middle(at, members[index + 1].at));
-        if (points.length > 1) made.push({ row, points });
+      members.forEach((one, index) => {
+        const [before, after] = [(members[index - 1] ?? one).at, (members[index + 1] ?? one).at];
+        const [along, up] = [(after.longitude - before.longitude) * narrowing, after.latitude - before.latitude];
+        const length = Math.hypot(along, up);
+        if (length) one.point = [one.at.longitude + (aside * up) / length / narrowing, one.at.latitude - (aside * along) / length];
+      });
+      const middle = (one, other) => one.point.map((value, index) => (value + other.point[index]) / 2);
+      members.forEach((one, index) => {
+        const ends = [members[index - 1] && middle(members[index - 1], one), members[index + 1] && middle(one, members[index + 1])];
+        one.stretch = [ends[0], one.point, ends[1]].filter(Boolean);
       });
     }
-    return made;
+    return placed;
   }
 
   function map(view, theme, rows) {
@@ -88,30 +98,32 @@ const figures = (() => {
       const share = Math.min(1, Math.max(0, (value - low) / (high - low)));
       return stops[Math.round(share * (stops.length - 1))][1];
     };
-    const placed = rows.filter((row) => place(view, row));
+    const all = drawn(view, rows);
+    const placed = all.map(({ row }) => row);
     const lines = new Map();
-    for (const { row, points } of stretches(view, rows)) {
+    for (const { row, stretch } of all) {
+      if (!stretch) continue;
       const color = colorOf(row);
       if (!lines.has(color)) lines.set(color, { x: [], y: [] });
       const line = lines.get(color);
-      for (const [x, y] of [...points, [null, null]]) {
+      for (const [x, y] of [...stretch, [null, null]]) {
         line.x.push(x);
         line.y.push(y);
       }
     }
     const data = [...lines].map(([color, { x, y }]) => ({
-      type: "scatter", mode: "lines", x, y, line: { color, width: 5 }, hoverinfo: "skip",
+      type: "scatter", mode: "lines", x, y, line: { color, width: placed.length > 1000 ? 3 : 5 }, hoverinfo: "skip",
     }));
     const isKnown = (row) => !Number.isNaN(row.values[name]);
     data.push({
       type: "scatter",
       mode: "markers",
-      x: placed.map((row) => place(view, row).longitude),
-      y: placed.map((row) => place(view, row).latitude),
+      x: all.map(({ point }) => point[0]),
+      y: all.map(({ point }) => point[1]),
       text: placed.map((row) => hover(view, row)),
       hoverinfo: "text",
       marker: {
-        size: placed.length > 1000 ? 5 : 10,
+        size: placed.length > 1000 ? 4 : 8,
         symbol: placed.map((row) => (isKnown(row) ? (view.isDoubtful(row) ? "diamond" : "circle") : "circle-open")),
         color: placed.map((row) => (view.isDoubtful(row) || !isKnown(row) ? DOUBTFUL : colorOf(row))),
         line: { color: theme.ground, width: placed.map((row) => (isKnown(row) ? 1 : 2)) },
@@ -219,7 +231,7 @@ const figures = (() => {
       layout: layout(theme, {
         height: 340, showlegend: traces.length > 1, hovermode: "closest",
         xaxis: { title: { text: view.title(x) }, type, ...(type === "linear" ? { dtick: 3, range: [-0.5, 23.5] } : dayTicks(traces)) },
-        yaxis: { title: axisTitle(view.measure(measures[0])), rangemode: "tozero" },
+        yaxis: { title: sharedTitle(view), rangemode: view.measure(measures[0]).unit === "1" ? "normal" : "tozero" },
       }),
     };
   }
@@ -243,10 +255,10 @@ const figures = (() => {
       text: rows.map((row) => hover(view, row)), hoverinfo: "text", textposition: "none",
       marker: {
         color: rows.map((row) => (view.isDoubtful(row) ? DOUBTFUL : colors[index])),
-        pattern: { shape: rows.map((row) => (view.isDoubtful(row) ? "/" : PATTERNS[index % PATTERNS.length])), fgcolor: theme.ground, size: 6 },
+        pattern: { shape: rows.map((row) => (view.isDoubtful(row) ? PATTERNS[index % PATTERNS.length] : "")), fgcolor: theme.ground, size: 6 },
       },
     }));
-    const ofMeasure = { title: axisTitle(view.measure(measures[0])), rangemode: "tozero" };
+    const ofMeasure = { title: sharedTitle(view), rangemode: "tozero" };
     const ofX = isTime ? { type: "date", title: { text: view.title(x) } } : { type: "category", autorange: "reversed" };
     return {
       data,

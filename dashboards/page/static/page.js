@@ -195,8 +195,7 @@ const trafficlakePage = (() => {
     const name = visual.measures[0];
     const known = cells.ordered(rows.filter((row) => !Number.isNaN(row.values[name])), { by: name, descending: true });
     const says = (row) => (row ? [visual.place, visual.x, visual.y, visual.series, ...visual.rows].filter(Boolean).map((one) => view.label(one, row)).join(", ") : "–");
-    const isNewest = visual.sort && visual.sort.by in (rows[0]?.codes ?? {});
-    const top = isNewest ? rows[0] : known[0];
+    const top = visual.sort && visual.kind !== "heat_map" ? rows[0] : known[0];
     const words = {
       title: visual.title, measure: view.measure(name).title, unit: view.measure(name).unit,
       cells: rows.filter((row) => !row.silent).length.toLocaleString("en"), unreliable: rows.filter(view.isDoubtful).length.toLocaleString("en"),
@@ -212,8 +211,8 @@ const trafficlakePage = (() => {
     const said = [];
     const days = [...new Set(selection.map((cell) => cube.dimensions[cube.date].days[cube.dimensions[cube.date].codes[cell]]))].sort();
     if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
-    if (cube.thinned) said.push(`The page holds days since ${cube.since} of this; older ones would be too many cells (${cube.cells.toLocaleString("en")} are held).`);
-    else if (cube.since) said.push(`The page holds the latest ${view.dataset.latest_days} days of this.`);
+    if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
+    else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
     const without = view.dashboard.controls.filter((control) => control.column && !(control.column in cube.dimensions)).map((control) => control.title.toLowerCase());
     if (without.length) said.push(`Not filtered by: ${without.join(", ")}.`);
     if (view.leftOut) said.push(`The first ${visual.limit} of ${(visual.limit + view.leftOut).toLocaleString("en")}.`);
@@ -223,7 +222,7 @@ const trafficlakePage = (() => {
     }
     if (visual.kind === "map") {
       const quiet = rows.filter((row) => row.silent).length;
-      if (quiet) said.push(`${quiet.toLocaleString("en")} segments sent nothing in this hour.`);
+      if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing in this hour.`);
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
       if (lost.length) said.push(`Not on the map, because the registry has no coordinates: ${lost.slice(0, 20).join(", ")}${lost.length > 20 ? ` and ${lost.length - 20} more` : ""} (the table has all).`);
     }
@@ -296,9 +295,8 @@ const trafficlakePage = (() => {
     const doubtful = view.isDoubtful(row);
     const items = view.visual.measures.map((name) => {
       const one = view.measure(name);
-      const unit = one.unit === "1" ? "" : ` ${one.unit}`;
       return element("div", { class: "kpi-item", "data-measure": name, "data-value": row.values[name] },
-        element("dt", {}, one.title), element("dd", { title: one.description }, element("strong", {}, view.shown(name, row.values[name])), Number.isNaN(row.values[name]) ? "" : unit));
+        element("dt", {}, view.heading(name)), element("dd", { title: one.description }, element("strong", {}, view.shown(name, row.values[name]))));
     });
     const list = element("dl", { class: doubtful ? "kpis doubtful" : "kpis" }, ...items);
     return doubtful ? element("div", {}, list, element("p", { class: "mark" }, "Less than 80 % was observed: take these figures as doubtful.")) : list;
