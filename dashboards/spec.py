@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dashboards import formula
 
@@ -67,10 +67,11 @@ class Measure(Part):
     description: Text
     worse: Literal["high", "low", "neither"] = Field("neither", description="which end a planner should worry about")
 
-    @model_validator(mode="after")
-    def _formula_is_sound(self) -> Self:
-        formula.parse(self.formula)
-        return self
+    @field_validator("formula")
+    @classmethod
+    def _is_of_the_language(cls, text: str) -> str:
+        formula.parse(text)
+        return text
 
 
 class Reliability(Part):

@@ -86,15 +86,10 @@ def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, ob
         codes, found = pd.factorize(values.astype(float), sort=True)
         made["values"] = [int(value) if float(value).is_integer() else float(value) for value in found]
     if (codes < 0).any():  # NULL, which only text has a name for
-        codes = np.where(codes < 0, len(made["values"]), codes)  # type: ignore[arg-type]
-        for name in made:
-            made[name] = [*made[name], NOWHERE if name == "values" else ""]  # type: ignore[misc]
-    return {
-        "type": column.type,
-        "title": column.title,
-        "codes": _base64(codes.astype("<u4" if len(made["values"]) > 65_536 else "<u2")),
-        **made,
-    }
+        codes = np.where(codes < 0, len(made["values"]), codes)
+        made = {name: [*known, NOWHERE if name == "values" else ""] for name, known in made.items()}
+    width = "<u4" if len(made["values"]) > SHORT_CODES else "<u2"
+    return {"type": column.type, "title": column.title, "codes": _base64(codes.astype(width)), **made}
 
 
 def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:

@@ -62,7 +62,7 @@ const figures = (() => {
     const placed = rows.filter((row) => place(view, row)).map((row) => ({ row, at: place(view, row) }));
     const spread = (name) => Math.max(...placed.map(({ at }) => at[name])) - Math.min(...placed.map(({ at }) => at[name]));
     const narrowing = Math.max(0.05, Math.cos(((placed[0]?.at.latitude ?? 0) * Math.PI) / 180));
-    const aside = 0.006 * Math.max(spread("longitude") * narrowing, spread("latitude"));
+    const aside = 0.009 * Math.max(spread("longitude") * narrowing, spread("latitude"));
     const corridors = new Map();
     for (const one of placed) {
       one.point = [one.at.longitude, one.at.latitude];
@@ -171,7 +171,7 @@ const figures = (() => {
         {  // hatching
           type: "scatter", mode: "markers", hoverinfo: "skip",
           x: doubtful.map((row) => view.value(x, row)), y: doubtful.map((row) => escaped(view.value(y, row))),
-          marker: { symbol: "line-ne-open", size: 14, color: DOUBTFUL, line: { width: 3, color: DOUBTFUL } },
+          marker: { symbol: "line-ne-open", size: 13, line: { width: 2, color: theme.dark ? "#ffffff" : "#000000" } },
         },
       ],
       layout: layout(theme, {

@@ -67,7 +67,10 @@ const trafficlakePage = (() => {
       scales: held.scales,
       dimensions: [...new Set([visual.choose, visual.place, visual.slider, visual.x, visual.y, visual.series, ...visual.rows])].filter(Boolean),
       title: (name) => dataset.titles[name],
-      heading: (name) => (measure(name).unit === "1" ? measure(name).title : `${measure(name).title} (${measure(name).unit})`),
+      heading: (name) => {
+        const { title, unit } = measure(name);
+        return unit === "1" || title.toLowerCase().includes(unit) ? title : `${title} (${unit})`;
+      },
       value: named,
       label: (name, row) => String(named(name, row)),
       position: (name, row) => {
