@@ -116,7 +116,9 @@ def page_data(connection: duckdb.DuckDBPyConnection, specs: spec.Specs | None = 
             columns = [*cube.dimensions, *(f"t{index}" for index in range(len(cube.terms)))]
             held[name] = CubeRows(cube, pd.DataFrame(columns=columns), missing=cube.dataset.absent)
     attributes = {
-        dataset.name: connection.execute(attributes_sql(dataset)).df() for dataset in specs.datasets.values() if dataset.join
+        dataset.name: connection.execute(attributes_sql(dataset)).df()
+        for dataset in specs.datasets.values()
+        if dataset.join
     }
     return PageData(held, of_visual, attributes, TIME_ZONE, datetime(2026, 3, 27, 19, 5, tzinfo=UTC))
 
@@ -151,13 +153,19 @@ def _hours(city: tuple[Segment, ...], usable: bool, days: int) -> list[dict[str,
             }  # fmt: skip
             made.append(
                 {
-                    "segment_id": one.segment_id, "corridor_id": one.corridor_id, "zone_id": one.zone_id,
-                    "hour_start": pd.Timestamp(start.replace(tzinfo=None)), "local_date": local.date(),
-                    "local_hour": local.hour, "day_type": day_type, "free_flow_kmh": free_flow,
+                    "segment_id": one.segment_id,
+                    "corridor_id": one.corridor_id,
+                    "zone_id": one.zone_id,
+                    "hour_start": pd.Timestamp(start.replace(tzinfo=None)),
+                    "local_date": local.date(),
+                    "local_hour": local.hour,
+                    "day_type": day_type,
+                    "free_flow_kmh": free_flow,
                     **(known if usable else dict.fromkeys(known)),
                     "congested_minutes": 60 if peak and usable else 0,
                     "imputation": "lane" if one.segment_id == "N-1" and local.hour == 3 else "none",
-                    "samples_observed": 12.0 * one.observed if usable else 0.0, "samples_expected": 12.0,
+                    "samples_observed": 12.0 * one.observed if usable else 0.0,
+                    "samples_expected": 12.0,
                 }  # fmt: skip
             )
     return made

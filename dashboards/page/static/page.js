@@ -188,7 +188,9 @@ const trafficlakePage = (() => {
     if (view.cube.missing) return view.cube.missing;
     if (!view.cube.cells) return view.dataset.source === "alert_table" ? "No segment is in alert." : `No data: ${view.dataset.mart} holds no rows yet.`;
     if (!rows.length) return "No data for these filters.";
-    const measures = view.visual.measures;
+    // That nothing was observed is a figure only where it is what is asked for.
+    const others = view.visual.measures.filter((name) => name !== view.dataset.reliability?.measure);
+    const measures = others.length ? others : view.visual.measures;
     if (rows.every((row) => measures.every((name) => Number.isNaN(row.values[name])))) return "No figure: sensors sent, but nothing usable was observed for these filters.";
     return "";
   }
@@ -542,6 +544,13 @@ const trafficlakePage = (() => {
       changed();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+    addEventListener("hashchange", () => {  // an address that was pasted, not one that the page wrote itself
+      Object.assign(state, readState());
+      applyTheme();
+      select.value = state.theme;
+      buildControls();
+      openSheet();
+    });
     document.querySelector(".skip").addEventListener("click", (event) => {
       event.preventDefault();
       document.getElementById("content").focus();
