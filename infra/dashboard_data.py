@@ -43,7 +43,7 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
     first = {name: window[0] for name, window in windows.items() if window}
     thinned = set()
     for name, query_id in counted.items():
-        kept = _first_kept(answer(query_id).rows, first[name])
+        kept = first_kept(answer(query_id).rows, first[name])
         if kept != first[name]:
             thinned.add(name)
             first[name] = kept
@@ -96,7 +96,7 @@ def first_of_latest(newest: date | datetime, days: int, time_zone: str) -> date 
     return datetime.combine(first, time.min, ZoneInfo(time_zone)).astimezone(UTC).replace(tzinfo=None)
 
 
-def _first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
+def first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
     """Return the first of the latest days whose cells are at most MAX_CELLS together; at least the last day."""
     by_day = cells.assign(day=pd.to_datetime(cells["day"])).sort_values("day", ascending=False)
     kept = by_day[(by_day["cells"].cumsum() <= MAX_CELLS)]["day"]

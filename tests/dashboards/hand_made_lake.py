@@ -70,7 +70,10 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
         create table marts.reconciliation_hourly as
         select arrival_hour, 100 + n as sent, 100 + n as landed, 2 as conversion_errors, 90 + n as curated,
             7 as duplicates, 3 as rejected, true as is_balanced
-        from (select timestamp '2026-03-25 08:00:00' + n * interval 1 hour as arrival_hour, n from range(48) as numbers (n))
+        from (
+            select timestamp '2026-03-25 08:00:00' + n * interval 1 hour as arrival_hour, n
+            from range(48) as hours (n)
+        )
         """
     )
     connection.execute(
@@ -166,7 +169,7 @@ def _hours(city: tuple[Segment, ...], usable: bool, days: int) -> list[dict[str,
                     "imputation": "lane" if one.segment_id == "N-1" and local.hour == 3 else "none",
                     "samples_observed": 12.0 * one.observed if usable else 0.0,
                     "samples_expected": 12.0,
-                }  # fmt: skip
+                }
             )
     return made
 

@@ -108,7 +108,8 @@ def test_figures_of_a_filter_are_those_of_a_query_with_the_same_filter(window, l
 
 def test_bars_lines_and_tables_are_those_of_a_query(window, lake, entry):
     zones = lake.execute(
-        "select coalesce(zone_id, 'unassigned'), sum(delay_veh_h) from marts.congestion_hourly group by 1 order by 2 desc"
+        "select coalesce(zone_id, 'unassigned'), sum(delay_veh_h) from marts.congestion_hourly"
+        " group by 1 order by 2 desc"
     ).fetchall()
     hours = dict(
         lake.execute(
@@ -400,7 +401,7 @@ def test_a_new_mart_gets_its_sheet_from_a_spec_alone(window, tmp_path):
                     }
                 },
             }
-        )  # fmt: skip
+        )
     )
     visual = {
         "id": "worst", "title": "Worst bottlenecks", "description": "d", "dataset": "bottlenecks", "kind": "bar",
@@ -422,8 +423,8 @@ def test_a_new_mart_gets_its_sheet_from_a_spec_alone(window, tmp_path):
     )
     lake = hand_made.lake(days=1)
     lake.execute(
-        "create table marts.bottlenecks as select * from (values ('a', date '2026-03-01', 10), ('a', date '2026-03-02', 40),"
-        " ('b', date '2026-03-02', 20)) as found (segment_id, local_date, duration_min)"
+        "create table marts.bottlenecks as select * from (values ('a', date '2026-03-01', 10),"
+        " ('a', date '2026-03-02', 40), ('b', date '2026-03-02', 20)) as found (segment_id, local_date, duration_min)"
     )
     with window() as opened:
         opened.go(hand_made.write_page(lake, tmp_path / "page", spec.load(folder)))

@@ -77,7 +77,7 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("datasets/zone_days.yaml", "unit: \"%\"", "unit: \"\"", ["zone_days.yaml", "measures.observed_share.unit"]),
         ("datasets/zone_days.yaml", "mode: spice", "mode: direct_query", ["zone_days.yaml", "incremental"]),
         ("datasets/episodes.yaml", "marts.congestion_episodes", "x; drop table y", ["episodes.yaml", "mart"]),
-        ("datasets/episodes.yaml", "sum(delay_veh_h)", "sum(delay)", ["episodes.yaml", "measures.delay.formula", "delay"]),
+        ("datasets/episodes.yaml", "sum(delay_veh_h)", "sum(delay)", ["episodes.yaml", "measures.delay.formula"]),
     ],
 )  # fmt: skip
 def test_a_wrong_spec_is_refused_with_file_and_field(folder, file, old, new, named):
