@@ -2,7 +2,12 @@
 "use strict";
 
 const cells = (() => {
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+  function bytes(text) {
+    const letters = atob(text);
+    const made = new Uint8Array(letters.length);
+    for (let index = 0; index < letters.length; index += 1) made[index] = letters.charCodeAt(index);
+    return made.buffer;
+  }
 
   // A cube as data.js has it, with codes and terms as arrays of numbers.
   function decoded(cube) {
@@ -89,6 +94,14 @@ const cells = (() => {
     return node.op ? [...distinctColumns(node.left), ...distinctColumns(node.right)] : [];
   }
 
+  // The codes of a dimension that occur among the selected cells, in order.
+  function occurring(cube, selection, name) {
+    const { codes, values } = cube.dimensions[name];
+    const seen = new Uint8Array(values.length);
+    for (const cell of selection) seen[codes[cell]] = 1;
+    return values.map((_, code) => code).filter((code) => seen[code]);
+  }
+
   // Rows in the order of a measure or a dimension; rows whose measure is unknown come last.
   function ordered(rows, sort) {
     const sign = sort.descending ? -1 : 1;
@@ -121,5 +134,5 @@ const cells = (() => {
     return { share: before > 0 ? now / before - 1 : NaN, pairs };
   }
 
-  return { decoded, selected, grouped, ordered, daysEarlier, weeklyChange };
+  return { decoded, selected, grouped, occurring, ordered, daysEarlier, weeklyChange };
 })();

@@ -11,6 +11,8 @@ const figures = (() => {
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const PATTERNS = ["/", "\\", "x"];  // of doubtful bars, by measure
 
+  const LARGE = 800;  // segments on a map
+
   const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
   function layout(theme, more) {
@@ -100,33 +102,39 @@ const figures = (() => {
     };
     const all = drawn(view, rows);
     const placed = all.map(({ row }) => row);
+    const isLarge = all.length > LARGE;
     const lines = new Map();
     for (const { row, stretch } of all) {
       if (!stretch) continue;
       const color = colorOf(row);
-      if (!lines.has(color)) lines.set(color, { x: [], y: [] });
+      if (!lines.has(color)) lines.set(color, { x: [], y: [], text: [] });
       const line = lines.get(color);
+      const text = isLarge ? hover(view, row) : "";
       for (const [x, y] of [...stretch, [null, null]]) {
         line.x.push(x);
         line.y.push(y);
+        line.text.push(text);
       }
     }
-    const data = [...lines].map(([color, { x, y }]) => ({
-      type: "scatter", mode: "lines", x, y, line: { color, width: placed.length > 1000 ? 3 : 5 }, hoverinfo: "skip",
+    const data = [...lines].map(([color, line]) => ({
+      type: "scatter", mode: "lines", ...line, line: { color, width: isLarge ? 3 : 5 }, hoverinfo: isLarge ? "text" : "skip",
     }));
     const isKnown = (row) => !Number.isNaN(row.values[name]);
+    // Thousands of marks would take seconds to draw: a large city has them where the line alone does not tell.
+    const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row)) : all;
+    const ofMarks = marked.map(({ row }) => row);
     data.push({
       type: "scatter",
       mode: "markers",
-      x: all.map(({ point }) => point[0]),
-      y: all.map(({ point }) => point[1]),
-      text: placed.map((row) => hover(view, row)),
+      x: marked.map(({ point }) => point[0]),
+      y: marked.map(({ point }) => point[1]),
+      text: ofMarks.map((row) => hover(view, row)),
       hoverinfo: "text",
       marker: {
-        size: placed.length > 1000 ? 4 : 8,
-        symbol: placed.map((row) => (isKnown(row) ? (view.isDoubtful(row) ? "diamond" : "circle") : "circle-open")),
-        color: placed.map((row) => (view.isDoubtful(row) || !isKnown(row) ? DOUBTFUL : colorOf(row))),
-        line: { color: theme.ground, width: placed.map((row) => (isKnown(row) ? 1 : 2)) },
+        size: isLarge ? 4 : 8,
+        symbol: ofMarks.map((row) => (isKnown(row) ? (view.isDoubtful(row) ? "diamond" : "circle") : "circle-open")),
+        color: ofMarks.map(colorOf),
+        line: { color: theme.ground, width: ofMarks.map((row) => (isKnown(row) ? 1 : 2)) },
       },
     });
     data.push({  // the legend of the colours: nothing is drawn

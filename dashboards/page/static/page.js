@@ -12,6 +12,7 @@ const trafficlakePage = (() => {
   };
   const sheets = held.dashboards.flatMap((dashboard) => dashboard.sheets.map((sheet) => ({ ...sheet, dashboard })));
   const instants = new Intl.DateTimeFormat("en-GB", { timeZone: held.time_zone, dateStyle: "medium", timeStyle: "short" });
+  const numbers = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   const state = readState();
   let shown = [];
 
@@ -88,7 +89,7 @@ const trafficlakePage = (() => {
   function shownValue(measure, value) {
     if (Number.isNaN(value)) return "–";
     if (measure.unit === "local time") return instants.format(value);
-    return value.toLocaleString("en", { minimumFractionDigits: measure.digits, maximumFractionDigits: measure.digits });
+    return numbers[measure.digits].format(value);
   }
 
   const keyed = new Map();
@@ -118,7 +119,7 @@ const trafficlakePage = (() => {
     view.selection = selection;
     for (const name of [visual.choose, visual.slider]) {
       if (!name) continue;
-      const codes = [...new Set(selection.map((cell) => cube.dimensions[name].codes[cell]))].sort((one, other) => one - other);
+      const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
       const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
       own[name] = wanted;
@@ -147,9 +148,8 @@ const trafficlakePage = (() => {
     const { cube, visual, selection } = view;
     const present = new Set(rows.map((row) => view.label(visual.place, row)));
     const nothing = Object.fromEntries(held.needed[visual.id].map((name) => [name, NaN]));
-    const of = cube.dimensions[visual.place];
-    const candidates = new Map();
-    for (const cell of selection) candidates.set(of.values[of.codes[cell]], of.codes[cell]);
+    const known = cube.dimensions[visual.place].values;
+    const candidates = new Map(cells.occurring(cube, selection, visual.place).map((code) => [known[code], code]));
     const everywhere = !Object.keys(filterOf(view.dashboard).choices).length;
     if (everywhere) for (const key of view.attributes.keys()) if (!candidates.has(key)) candidates.set(key, undefined);
     return [...candidates].filter(([key]) => !present.has(key)).map(([key, code]) => ({
@@ -214,7 +214,7 @@ const trafficlakePage = (() => {
   function note(view, rows) {
     const { cube, visual, selection } = view;
     const said = [];
-    const days = [...new Set(selection.map((cell) => cube.dimensions[cube.date].days[cube.dimensions[cube.date].codes[cell]]))].sort();
+    const days = [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort();
     if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
     if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
     else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
@@ -264,15 +264,13 @@ const trafficlakePage = (() => {
     const figure = element("figure", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary` }, parts.tools, parts.empty, parts.picture, element("figcaption", {}, parts.summary, parts.note));
     const article = element("article", { id, class: `visual ${visual.kind}`, "aria-labelledby": `${id}-title` },
       element("h3", { id: `${id}-title` }, visual.title), element("p", { class: "description" }, visual.description), figure, parts.behind);
-    const mounted = { visual, article, own, draw: () => draw(mounted, dashboard, parts) };
+    const mounted = { visual, article, own, view: viewOf(visual, dashboard), draw: () => draw(mounted, parts) };
     return mounted;
   }
 
-  function draw(mounted, dashboard, parts) {
-    const { visual, own } = mounted;
-    const view = viewOf(visual, dashboard);
+  function draw(mounted, parts) {
+    const { visual, own, view } = mounted;
     const rows = rowsOf(view, own);
-    mounted.view = view;
     mounted.rows = rows;
     const problem = why(view, rows);
     parts.empty.textContent = problem;
