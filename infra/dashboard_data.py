@@ -12,7 +12,7 @@ from dashboards.page.cells import CubeRows, PageData
 from dashboards.page.cubes import Cube, attributes_sql, cells_by_day_sql, cells_sql, cubes
 from dashboards.spec import Specs
 from infra.athena import answer, start
-from infra.current_alerts import current_alerts
+from infra.current_alerts import CurrentAlert, current_alerts
 from infra.errors import FailedError
 from infra.settings import settings
 from infra.table_files import file_bounds
@@ -56,7 +56,7 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
     held = {}
     for name, cube in made.items():
         if cube.dataset.source == "alert_table":
-            held[name] = CubeRows(cube, _alert_rows(cube))
+            held[name] = CubeRows(cube, alert_cells(cube, current_alerts()))
         elif name in queries:
             held[name] = CubeRows(cube, answer(queries[name]).rows, _local_day(first[name]), name in thinned)
         else:
@@ -121,14 +121,14 @@ def _no_rows(cube: Cube) -> pd.DataFrame:
     return pd.DataFrame(columns=[*cube.dimensions, *(f"t{index}" for index in range(len(cube.terms)))])
 
 
-def _alert_rows(cube: Cube) -> pd.DataFrame:
-    """Return the open alerts as cells: each is one, so its terms are 1 where they count and its index else."""
-    alerts = pd.DataFrame([asdict(alert) for alert in current_alerts()])
-    if alerts.empty:
+def alert_cells(cube: Cube, alerts: list[CurrentAlert]) -> pd.DataFrame:
+    """Return open alerts as cells, one each: a term that counts is 1, another the value of its column."""
+    if not alerts:
         return _no_rows(cube)
-    alerts["since"] = pd.to_datetime(alerts["since"], utc=True).dt.tz_localize(None)
+    rows = pd.DataFrame([asdict(alert) for alert in alerts])
+    rows["since"] = pd.to_datetime(rows["since"], utc=True).dt.tz_localize(None)
     terms = {
-        f"t{index}": 1.0 if part.row is None else alerts[part.row.id]  # type: ignore[attr-defined]
+        f"t{index}": 1.0 if part.row is None else rows[part.row.id]  # type: ignore[attr-defined]
         for index, part in enumerate(cube.terms)
     }
-    return alerts[list(cube.dimensions)].assign(**terms)
+    return rows[list(cube.dimensions)].assign(**terms)

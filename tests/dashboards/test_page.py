@@ -1,7 +1,9 @@
 """The page in a browser: it shows what the marts hold, filters as a query would, and everyone can use it."""
 
+import dataclasses
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import hand_made_lake as hand_made
@@ -10,6 +12,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 
 from dashboards import spec
+from dashboards.page import site
 
 SHEETS = ("now", "happening", "cost", "corridors", "coverage", "arrival")
 # Output of a test run, to look at; not kept.
@@ -350,6 +353,17 @@ def test_empty_marts_give_a_page_that_says_so(window, tmp_path):
         opened.sheet("happening")
         assert "trafficlake alerts episodes" in opened.page.text_content("#visual-episode_list .empty")
         assert opened.problems == []
+
+
+def test_days_that_were_left_out_are_said_and_not_silent(window, lake, tmp_path):
+    specs = spec.load()
+    data = hand_made.page_data(lake, specs)
+    cube = data.cubes["segment_hours.fine"]
+    data.cubes["segment_hours.fine"] = dataclasses.replace(cube, since=date(2026, 3, 20), thinned=True)
+    with window() as opened:
+        opened.go(site.write(tmp_path, specs, data))
+        assert "since 2026-03-20 alone, because" in opened.page.text_content("#visual-congestion_map .note")
+        assert "alone, because" not in opened.page.text_content("#visual-corridor_heat .note")
 
 
 def test_one_segment_gives_a_whole_page(window, tmp_path):

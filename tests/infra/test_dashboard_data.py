@@ -6,7 +6,10 @@ import pandas as pd
 import pytest
 
 from dashboards import spec
+from dashboards.page.cells import CubeRows, encoded
+from dashboards.page.cubes import cubes
 from infra import dashboard_data
+from infra.current_alerts import CurrentAlert
 from ingestion.iceberg_catalog import open_catalog
 
 
@@ -40,3 +43,18 @@ def test_the_newest_day_is_kept_however_many_cells_it_has(monkeypatch):
 def test_where_there_are_no_marts_the_reader_is_told_what_makes_them(endpoint):
     with pytest.raises(dashboard_data.NoMartsError, match=r"no marts\.\w+ yet: run `make demo`, or `trafficlake run`"):
         dashboard_data.read(spec.load(), open_catalog(), lambda count: None)
+
+
+def test_open_alerts_are_cells_with_local_times_and_a_name_for_no_zone():
+    cube = cubes(spec.load())[0]["active_alerts.fine"]
+    since = "2026-03-02T08:00:00.000000Z"
+    alerts = [
+        CurrentAlert(segment_id="s", zone_id=None, level="CRITICAL", since=since, congestion_index=91.25),
+        CurrentAlert(segment_id="t", zone_id="Z", level="WARNING", since=since, congestion_index=85),
+    ]
+    rows = dashboard_data.alert_cells(cube, alerts)
+    held = encoded(CubeRows(cube, rows), "America/Los_Angeles")
+    assert held["cells"] == 2
+    assert held["dimensions"]["since"]["values"] == ["Mon 2026-03-02 00:00 PST"]
+    assert held["dimensions"]["zone_id"]["values"] == ["Z", "unassigned"]
+    assert rows[f"t{cube.measures['congestion_index']['term']}"].tolist() == [91.25, 85]

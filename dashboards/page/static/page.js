@@ -5,11 +5,11 @@ const trafficlakePage = (() => {
   const held = window.trafficlakeData;
   const { element } = tables;
   const decodedCubes = new Map();
-  const cubeOf = (visual) => {
-    const name = held.cube_of[visual.id];
+  const decodedCube = (name) => {
     if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
     return decodedCubes.get(name);
   };
+  const cubeOf = (visual) => decodedCube(held.cube_of[visual.id]);
   const sheets = held.dashboards.flatMap((dashboard) => dashboard.sheets.map((sheet) => ({ ...sheet, dashboard })));
   const instants = new Intl.DateTimeFormat("en-GB", { timeZone: held.time_zone, dateStyle: "medium", timeStyle: "short" });
   const numbers = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
@@ -508,14 +508,16 @@ const trafficlakePage = (() => {
 
   // What a planner must know before anything else: that there is nothing to see.
   function banner() {
-    const own = Object.values(held.cubes).filter((cube) => held.datasets[cube.dataset].reliability);
-    if (own.length && own.every((cube) => !cube.cells)) return [element("p", { class: "notice", role: "alert" }, "There is no congestion figure yet: the marts hold no rows. What arrived is shown under Arrival and reconciliation.")];
-    const hours = held.cube_of.now_figures && cubeOf({ id: "now_figures" });
-    if (hours?.cells && hours.measures.congestion_index) {
-      const [row] = cells.grouped(hours, [...Array(hours.cells).keys()], [], ["congestion_index"]);
-      if (Number.isNaN(row.values.congestion_index)) return [element("p", { class: "notice", role: "alert" }, "No sensor sent anything usable in the days that this page holds: there are rows, but no figure.")];
-    }
-    return [];
+    const own = Object.entries(held.cubes).filter(([, cube]) => held.datasets[cube.dataset].reliability);
+    const said = (text) => [element("p", { class: "notice", role: "alert" }, text)];
+    if (own.every(([, cube]) => !cube.cells)) return own.length ? said("There is no congestion figure yet: the marts hold no rows. What arrived is shown under Arrival and reconciliation.") : [];
+    const coarse = own.filter(([name, cube]) => cube.cells && name.endsWith(".coarse"));
+    const isUnobserved = ([name, { dataset, cells: count }]) => {
+      const { measure } = held.datasets[dataset].reliability;
+      const [row] = cells.grouped(decodedCube(name), [...Array(count).keys()], [], [measure]);
+      return row.values[measure] === 0;
+    };
+    return coarse.length && coarse.every(isUnobserved) ? said("No sensor sent anything usable in the days that this page holds: there are rows, but no figure.") : [];
   }
 
   function changed() {
@@ -560,5 +562,5 @@ const trafficlakePage = (() => {
   }
 
   start();
-  return { state, shown: () => shown, cubeOf, filterOf };
+  return { shown: () => shown };
 })();
