@@ -65,7 +65,7 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("today.yaml", "position: 1", "position: 1\ncolour: red", ["today.yaml", "colour"]),
         ("today.yaml", "kind: map", "kind: globe", ["today.yaml", "sheets.0.visuals.1.kind"]),
         ("today.yaml", "place: segment_id", "x: segment_id", ["today.yaml", "place"]),
-        ("datasets/segment_hours.yaml", "name: latitude", "name: lat", ["today.yaml", "congestion_map.kind", "latitude"]),
+        ("datasets/segment_hours.yaml", "name: latitude", "name: lat", ["congestion_map.kind", "latitude"]),
         ("today.yaml", "x: local_hour", "x: minute", ["today.yaml", "segment_heat", "minute"]),
         ("today.yaml", "dataset: episodes", "dataset: nothing", ["today.yaml", "episode_figures.dataset", "nothing"]),
         ("planning.yaml", "sort: {by: delay}", "sort: {by: vehicles}", ["planning.yaml", "sort.by", "vehicles"]),
