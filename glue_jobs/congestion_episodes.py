@@ -3,14 +3,15 @@
 A day in front of the span is read too, so that an episode that was under way at its start is not taken for a new one,
 and a day after it, so that one that started in it is followed to its end. So a row is a function of the readings, and
 repeating this gives equal rows. Repeat a span when its readings, or those of the day after it, have changed: a daily
-run covers the last two days. What is not cleared a day after the span is left open; and of an episode that began more
-than a day in front of it only the reach is seen, so that a rise above `warning` in the span may count as a new one.
+run, which names no span, covers the two days (UTC) before the present one. What is not cleared a day after the span is
+left open; and of an episode that began more than a day in front of it only the reach is seen, so that a rise above
+`warning` in the span may count as a new one.
 """
 
 import json
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -30,6 +31,8 @@ READINGS = "curated.readings"
 SENSORS, SEGMENTS = "reference.sensors", "reference.segments"
 FREE_FLOW, INTERVALS = "marts.int_segment__free_flow", "marts.int_segment__5min"
 AROUND = timedelta(days=1)
+LAST_DAYS = timedelta(days=2)
+_BOUNDS = ("from", "to")
 _LEVELS = ("warning", "critical", "clear")
 
 
@@ -108,6 +111,19 @@ def episodes_of(spark: SparkSession, span: Span, thresholds: Thresholds) -> Data
     return rows.select(table_schema(EPISODES).names)
 
 
+def span_of(given: dict[str, str], now: datetime) -> Span:
+    """Return the span of the job's arguments, by default the last two whole days (UTC) before `now`.
+
+    Raises ArgumentError where they cannot be used.
+    """
+    if not (given["from"] and given["to"]):
+        if given["from"] or given["to"]:
+            raise ArgumentError("give --from and --to together, or neither of them")
+        today = datetime(now.year, now.month, now.day)
+        return Span(today - LAST_DAYS, today)
+    return Span(utc_time(given["from"]), utc_time(given["to"]))
+
+
 def thresholds_of(given: dict[str, str]) -> Thresholds:
     """Return the thresholds of the job's arguments; raises ArgumentError where they cannot be used."""
     try:
@@ -119,8 +135,8 @@ def thresholds_of(given: dict[str, str]) -> Thresholds:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the job with Glue's arguments and print its counts as JSON."""
-    given = job_arguments(argv, ("from", "to", "lake_bucket"), dict.fromkeys(_LEVELS, ""))
-    span, thresholds = Span(utc_time(given["from"]), utc_time(given["to"])), thresholds_of(given)
+    given = job_arguments(argv, ("lake_bucket",), dict.fromkeys((*_BOUNDS, *_LEVELS), ""))
+    span, thresholds = span_of(given, datetime.now(UTC)), thresholds_of(given)
     counts = run(spark_session("congestion_episodes", given["lake_bucket"]), span, thresholds)
     sys.stdout.write(json.dumps(asdict(counts)) + "\n")
 

@@ -1,7 +1,8 @@
 """Roll the readings of the hours that changed up to 5-minute intervals per sensor.
 
 Which hours, `curated.pending_hours` says; they are computed anew as a whole and replaced, so that repeating this after
-a crash, or with late readings, ends in the same rows.
+a crash, or with late readings, ends in the same rows. The hours are tagged first: the steps that follow work on those
+of the tag, whatever is added meanwhile.
 """
 
 import json
@@ -19,10 +20,12 @@ from glue_jobs.hours import HOUR, within
 from glue_jobs.rollup import sensor_5min
 from glue_jobs.session import spark_session
 from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified, read_or_empty
+from quality.touched_hours import TAKEN
 
 SENSOR_5MIN = "curated.sensor_5min"
 REGISTRY = "reference.sensors"
-SOURCES = ("curated.readings", "curated.pending_hours")
+PENDING = "curated.pending_hours"
+SOURCES = ("curated.readings", PENDING)
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,16 @@ class RollupCounts:
 
 @dataclass(frozen=True)
 class Rollup:
-    """One run over the event hours that are pending."""
+    """One run over the event hours that were pending when they were taken."""
 
     spark: SparkSession
 
     @cached_property
     def hours(self) -> list[datetime]:
         """The event hours to compute."""
-        pending = self.spark.table(qualified("curated.pending_hours")).where("kind = 'event'")
+        if TAKEN not in _refs(self.spark):
+            return []
+        pending = self.spark.read.option("tag", TAKEN).table(qualified(PENDING)).where("kind = 'event'")
         return sorted(row.hour_start for row in pending.select("hour_start").distinct().collect())
 
     @property
@@ -64,6 +69,12 @@ def create_tables(rollup: Rollup) -> None:
         ensure_table(rollup.spark, name)
 
 
+def take_pending(rollup: Rollup) -> None:
+    """Tag what is pending now; a table into which nothing was ever written has no snapshot to tag."""
+    if "main" in _refs(rollup.spark):
+        rollup.spark.sql(f"ALTER TABLE {qualified(PENDING)} CREATE OR REPLACE TAG {TAKEN}")
+
+
 def replace_hours(rollup: Rollup) -> None:
     """Compute the hours and put them in place of what the table holds of them."""
     if not rollup.hours:
@@ -76,7 +87,7 @@ def replace_hours(rollup: Rollup) -> None:
 
 
 Step = Callable[[Rollup], None]
-STEPS: tuple[Step, ...] = (create_tables, replace_hours)
+STEPS: tuple[Step, ...] = (create_tables, take_pending, replace_hours)
 
 
 def run(spark: SparkSession) -> RollupCounts:
@@ -86,6 +97,10 @@ def run(spark: SparkSession) -> RollupCounts:
         step(rollup)
     written = spark.table(qualified(SENSOR_5MIN)).where(within("interval_start", rollup.hours))
     return RollupCounts(hours=len(rollup.hours), intervals=written.count())
+
+
+def _refs(spark: SparkSession) -> set[str]:
+    return {row.name for row in spark.table(f"{qualified(PENDING)}.refs").select("name").collect()}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -31,13 +31,14 @@ SEMANTICS = {
     # A group limit before the shuffle sorts everything once more to find the few duplicates that there are.
     "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
 }
+# Java interprets methods over 8,000 bytes for ever, and Spark makes one of all the rules on a reading.
+COMPILES_ALL = "-XX:-DontCompileHugeMethods"
 LAPTOP = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": f"{memory_mb(parts=4, at_least=2048, at_most=8192)}m",
-    # Java interprets methods over 8,000 bytes for ever, and Spark makes one of all the rules on a reading.
     "spark.driver.extraJavaOptions": (
-        f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')} -XX:-DontCompileHugeMethods"
+        f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')} {COMPILES_ALL}"
     ),
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -99,6 +100,12 @@ def session_settings(lake_bucket: str, environment: dict[str, str] | os._Environ
         "spark.hadoop.fs.s3a.aws.credentials.provider": "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
         "spark.hadoop.fs.s3a.change.detection.mode": "none",
     }
+
+
+def glue_settings(lake_bucket: str) -> dict[str, str]:
+    """Return what Glue has to know before it starts Spark: the session's settings, and those of its Java processes."""
+    java = dict.fromkeys(("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions"), COMPILES_ALL)
+    return session_settings(lake_bucket, {}) | java
 
 
 def on_glue() -> bool:

@@ -37,11 +37,19 @@ ARCHIVE_DAYS = 90
 WATCH_RATE = "rate(1 minute)"
 WEBHOOK_HEADER = "x-api-key"
 WEBHOOK_CALLS_PER_S = 10
+WEBHOOK_KEY_DESCRIPTION = f"What webhooks of alerts get as {WEBHOOK_HEADER}"
+ROUTE_DESCRIPTION = "Alerts of a route to its topic and webhook"
+WATCH_DESCRIPTION = "Ticks and silent feeds"
 
 
 def function_name(city: CitySettings, function: str) -> str:
     """Return the name on AWS of a function such as `judge`."""
     return f"{city.prefix}-{function}"
+
+
+def metrics_service(city: CitySettings) -> str:
+    """Return the dimension `service` of the functions' metrics: stages of one account are told apart by it."""
+    return city.alert_bus
 
 
 def route_name(city: CitySettings, route: AlertRoute) -> str:
@@ -64,6 +72,8 @@ def function_variables(city: CitySettings) -> dict[str, str]:
         "SILENCE_AFTER_S": str(city.alert_silence_s),
         "CITY_TIME_ZONE": city.city_time_zone,
         "DASHBOARD_URL": city.dashboard_url,
+        # Powertools reads it.
+        "POWERTOOLS_SERVICE_NAME": metrics_service(city),
     }
 
 
@@ -73,6 +83,8 @@ def mapping(function: str, failed: str) -> dict[str, Any]:
         "StartingPosition": "LATEST",
         "BatchSize": BATCH,
         "MaximumBatchingWindowInSeconds": WINDOWS_S[function],
+        # One process reads a shard, which `sizing` sees to that it can: `track` needs the order.
+        "ParallelizationFactor": 1,
         "BisectBatchOnFunctionError": True,
         "MaximumRetryAttempts": RETRIES,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

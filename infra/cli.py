@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from infra import cli_alerts, cli_aws, cli_dashboard, cli_devices, cli_plan, console
+from infra import cli_alerts, cli_aws, cli_dashboard, cli_devices, cli_plan, cli_tables, console
 from infra.cli_home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
 from infra.errors import FailedError, UsageError
 from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
@@ -35,7 +35,10 @@ registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segme
 app.add_typer(registry_app, name="registry")
 app.add_typer(cli_alerts.app, name="alerts")
 app.add_typer(cli_devices.app, name="devices")
+app.add_typer(cli_tables.app, name="tables")
 app.command()(cli_aws.synth)
+app.command()(cli_aws.deploy)
+app.command()(cli_aws.destroy)
 app.command()(cli_plan.plan)
 app.command()(cli_dashboard.dashboard)
 

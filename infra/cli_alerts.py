@@ -1,13 +1,13 @@
 """`trafficlake alerts`."""
 
 from dataclasses import astuple
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, TableOrJson, enter, utc_time
+from infra.cli_home import Home, HomeOption, TableOrJson, check_home, enter, utc_time
 from infra.errors import UsageError
 from ingestion.alerts.thresholds import Thresholds
 
@@ -29,7 +29,8 @@ def alerts_backtest(  # noqa: PLR0913, PLR0917 — one for each option
 
     Example: [bold]trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75[/bold]
     """
-    bounds = _span(start, end, home)
+    bounds = _span(start, end)
+    _refuse_aws(home)
     try:
         thresholds = Thresholds(warning=warning, critical=critical, clear=clear)
     except ValueError as error:
@@ -50,21 +51,25 @@ def alerts_episodes(
 
     Example: [bold]trafficlake alerts episodes --from 2026-03-02 --to 2026-03-09[/bold]
     """
-    bounds = _span(start, end, home)
+    bounds = _span(start, end)
+    _refuse_aws(home)
     enter(home)
     from infra import alerts  # noqa: PLC0415
 
     alerts.write_episodes(*bounds)
 
 
-def _span(start: str, end: str, home: Home) -> tuple[datetime, datetime]:
-    """Return a span of event time, naive UTC. Raises UsageError for one that holds no time, and on AWS."""
+def _span(start: str, end: str) -> tuple[datetime, datetime]:
+    """Return a span of time, naive UTC. Raises UsageError for one that holds no time."""
     bounds = utc_time("--from", start), utc_time("--to", end)
     if bounds[0] >= bounds[1]:
         raise UsageError("--from must be earlier than --to.")
+    return bounds
+
+
+def _refuse_aws(home: Home) -> None:
     if home is Home.aws:
         raise UsageError("on AWS the Glue job congestion_episodes finds the episodes, not this machine.")
-    return bounds
 
 
 @app.command("list")
@@ -92,3 +97,41 @@ def alerts_watch(home: HomeOption = Home.local) -> None:
     from infra import current_alerts  # noqa: PLC0415
 
     current_alerts.watch()
+
+
+@app.command("redeliver")
+def alerts_redeliver(home: HomeOption = Home.local) -> None:
+    """Send alerts again that a topic or a webhook did not take, once the cause is mended.
+
+    They go to every route that wants them: who got one before sees its event_id a second time.
+    """
+    check_home(home)
+    enter(home)
+    from infra.redelivery import redeliver  # noqa: PLC0415
+    from infra.settings import settings  # noqa: PLC0415
+
+    done = redeliver(settings())
+    console.out.print(f"{done.sent:,} events sent again")
+    if done.left:
+        console.out.print(f"{done.left:,} messages hold no event and stay in {settings().undelivered_queue}")
+
+
+@app.command("replay")
+def alerts_replay(
+    start: Annotated[str, typer.Option("--from", metavar="T", help="start of the time that they were sent in, UTC")],
+    end: Annotated[str, typer.Option("--to", metavar="T", help="its end, exclusive")],
+    route: Annotated[str | None, typer.Option(help="only to this one of TRAFFICLAKE_ALERT_ROUTES")] = None,
+    home: HomeOption = Home.local,
+) -> None:
+    """Send the alerts of a time again, from the archive that the bus keeps: to a route that is new or was cut off.
+
+    Example: [bold]trafficlake alerts replay --from 2026-03-02T07:00 --to 2026-03-02T09:00 --route centre[/bold]
+    """
+    check_home(home)
+    bounds = _span(start, end)
+    enter(home)
+    from infra.redelivery import replay  # noqa: PLC0415
+    from infra.settings import settings  # noqa: PLC0415
+
+    name = replay(settings(), *(moment.replace(tzinfo=UTC) for moment in bounds), route)
+    console.out.print(f"replay {name} has begun")

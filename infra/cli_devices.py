@@ -18,6 +18,9 @@ def devices_provision(
     device_id: Annotated[str, typer.Argument(metavar="ID", help="the sensor's ID: letters, digits, ':', '_' and '-'")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="where ca.pem, cert.pem and key.pem are written")],
     interval: Annotated[int, typer.Option(min=1, max=86400, help="seconds between its readings, for its shadow")] = 20,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="beside a certificate that is active, which stays so")
+    ] = False,
     home: HomeOption = Home.local,
 ) -> None:
     """Make a certificate for a device; its private key is made here and goes nowhere else.
@@ -32,7 +35,7 @@ def devices_provision(
     # Written by the local endpoint when it starts; on AWS they are public.
     local_authority = process.state_dir() / "mqtt" / "ca.pem"
     authorities = devices.amazon_roots() if home is Home.aws else local_authority.read_text()
-    devices.provision(device_id, out, interval, authorities, settings())
+    devices.provision(device_id, out, interval, authorities, settings(), rotate=rotate)
     console.raw(devices.next_step(device_id, out, *devices.mqtt_address()))
 
 
@@ -55,13 +58,18 @@ def devices_list(
 @app.command("revoke")
 def devices_revoke(
     device_id: Annotated[str, typer.Argument(metavar="ID", help="the device whose certificates end")],
+    keep_newest: Annotated[bool, typer.Option("--keep-newest", help="only those that a rotation has replaced")] = False,
     home: HomeOption = Home.local,
 ) -> None:
-    """Revoke a device's certificates: it is disconnected within seconds and cannot connect again."""
+    """Revoke a device's certificates: it is disconnected within seconds and cannot connect again.
+
+    To change a certificate without a gap: [bold]devices provision ID --rotate --out NEW[/bold], put the files on the
+    device, see it connect, then [bold]devices revoke ID --keep-newest[/bold].
+    """
     check_home(home)
     from infra import devices  # noqa: PLC0415
 
     devices.check_device_id(device_id)
     enter(home)
-    active = devices.revoke(device_id)
+    active = devices.revoke(device_id, keep_newest=keep_newest)
     console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")

@@ -14,8 +14,8 @@ from dashboards.spec import Specs
 from infra.athena import answer, start
 from infra.current_alerts import CurrentAlert, current_alerts
 from infra.errors import FailedError
+from infra.newest import file_bounds
 from infra.settings import settings
-from infra.table_files import file_bounds
 
 # Cells of one cube: two days of 5,000 segments, hour by hour. More would make a page that a phone cannot open.
 MAX_CELLS = 240_000

@@ -67,18 +67,23 @@ def check_device_id(device_id: str) -> None:
         raise UsageError(f"{device_id!r} cannot be used: {problem}.")
 
 
-def provision(device_id: str, folder: Path, interval_s: int, authorities: str, city: CitySettings) -> None:
+def provision(  # noqa: PLR0913 — the device, its files, its home
+    device_id: str, folder: Path, interval_s: int, authorities: str, city: CitySettings, *, rotate: bool = False
+) -> None:
     """Make a certificate for a device and write ca.pem, cert.pem and key.pem into `folder`; the key is made here.
 
     The certificate becomes active last, so that what fails in between leaves nothing that works. Raises UsageError for
-    an ID that cannot be used or has an active certificate, and for files that exist.
+    an ID that cannot be used, for files that exist, and, unless it is to `rotate`, where one is active already.
     """
     check_device_id(device_id)
     _prepare(folder)
     iot = boto3.client("iot")
     iot.create_thing(thingName=device_id, thingTypeName=thing_type(city))
-    if any(certificate["status"] == "ACTIVE" for certificate in _certificates(iot, device_id)):
-        raise UsageError(f"{device_id} has an active certificate: `trafficlake devices revoke {device_id}` first.")
+    if not rotate and any(certificate["status"] == "ACTIVE" for certificate in _certificates(iot, device_id)):
+        raise UsageError(
+            f"{device_id} has an active certificate: `trafficlake devices revoke {device_id}` first, or pass --rotate "
+            "to make another one beside it."
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = iot.create_certificate_from_csr(certificateSigningRequest=_signing_request(key, device_id))
     principal = certificate["certificateArn"]
@@ -128,14 +133,19 @@ def _certificates(iot: Any, device_id: str) -> Iterator[dict[str, Any]]:  # noqa
             yield iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
 
 
-def revoke(device_id: str) -> int:
-    """Revoke all certificates of a device; return how many were active. Raises UsageError for an unknown ID."""
+def revoke(device_id: str, *, keep_newest: bool = False) -> int:
+    """Revoke all certificates of a device, or all but the newest; return how many of them were active.
+
+    Raises UsageError for an unknown ID.
+    """
     iot = boto3.client("iot")
     try:
         certificates = list(_certificates(iot, device_id))
     except iot.exceptions.ResourceNotFoundException as error:
         raise UsageError(f"there is no device {device_id}: see `trafficlake devices list`.") from error
     standing = [certificate for certificate in certificates if certificate["status"] != "REVOKED"]
+    if keep_newest:
+        standing = sorted(standing, key=lambda certificate: certificate["creationDate"])[:-1]
     for certificate in standing:
         iot.update_certificate(certificateId=certificate["certificateId"], newStatus="REVOKED")
     return sum(certificate["status"] == "ACTIVE" for certificate in standing)

@@ -13,7 +13,9 @@ from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-FUNCTIONS = ("judge", "track", "describe", "watch")
+from infra.alert_definitions import LIMITS
+
+FUNCTIONS = tuple(LIMITS)
 # `zoneinfo` reads it as data, so no import tells of it.
 DATA_PACKAGES = ("tzdata",)
 DATA_SUFFIXES = (".yaml",)

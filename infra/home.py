@@ -13,7 +13,9 @@ from infra import settings as names
 from infra.existing import role_arn, unless_exists, waited_stream
 from infra.home_alerts import create_alert_resources
 from infra.home_iot import create_device_resources
+from infra.home_pipeline import create_pipeline_resources
 from infra.settings import CitySettings, settings
+from infra.workgroups import workgroups
 from ingestion.contract import glue as contract_tables
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -95,9 +97,10 @@ def create_resources(city: CitySettings | None = None) -> None:
     waited_stream(city.stream)
     _create_catalog(city)
     _create_delivery_stream(city)
-    _create_workgroup(city)
+    _create_workgroups(city)
     create_device_resources(city)
     create_alert_resources(city)
+    create_pipeline_resources(city)
 
 
 def _create_catalog(city: CitySettings) -> None:
@@ -160,15 +163,6 @@ def delivery_to_s3(city: CitySettings, role_arn: str, region: str) -> dict[str, 
     }
 
 
-def _create_workgroup(city: CitySettings) -> None:
-    unless_exists(
-        boto3.client("athena").create_work_group,
-        Name=city.workgroup,
-        Description="Queries of the pipeline",
-        Configuration={
-            "ResultConfiguration": {"OutputLocation": f"s3://{city.results_bucket}/athena/"},
-            "EnforceWorkGroupConfiguration": False,
-            "PublishCloudWatchMetricsEnabled": False,
-            "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
-        },
-    )
+def _create_workgroups(city: CitySettings) -> None:
+    for workgroup in workgroups(city):
+        unless_exists(boto3.client("athena").create_work_group, **workgroup)

@@ -26,7 +26,7 @@ def create_alert_resources(city: CitySettings) -> None:
     waited_stream(city.segment_stream)
     table_stream = _create_table(city)
     failed, undelivered = _queue(city.failed_queue), _queue(city.undelivered_queue)
-    functions = {name: _function(city, name, role) for name in function_package.FUNCTIONS}
+    functions = {name: _function(city, name, role) for name in definitions.LIMITS}
     for name, stream in (("judge", city.stream), ("track", city.segment_stream)):
         _map(functions[name], stream, definitions.mapping(name, failed))
     bus = _create_bus(city)
@@ -178,7 +178,7 @@ def _create_route(city: CitySettings, route: AlertRoute, role: str, undelivered:
         Name=name,
         EventBusName=city.alert_bus,
         EventPattern=json.dumps(definitions.route_pattern(route)),
-        Description="Alerts of a route to its topic and webhook",
+        Description=definitions.ROUTE_DESCRIPTION,
     )
     targets = [definitions.topic_target(topic, undelivered)]
     if route.webhook_url:
@@ -193,7 +193,7 @@ def _destination(city: CitySettings, name: str, url: str) -> str:
         vault.create_secret,
         Name=city.webhook_secret,
         SecretString=secrets.token_urlsafe(30),
-        Description=f"What webhooks of alerts get as {definitions.WEBHOOK_HEADER}",
+        Description=definitions.WEBHOOK_KEY_DESCRIPTION,
     )
     key = vault.get_secret_value(SecretId=city.webhook_secret)["SecretString"]
     authorization = {"ApiKeyAuthParameters": {"ApiKeyName": definitions.WEBHOOK_HEADER, "ApiKeyValue": key}}
@@ -213,7 +213,9 @@ def _destination(city: CitySettings, name: str, url: str) -> str:
 def _schedule(city: CitySettings, watch: str) -> None:
     """Let the watch run once a minute."""
     events, name = boto3.client("events"), definitions.function_name(city, "watch")
-    rule = events.put_rule(Name=name, ScheduleExpression=definitions.WATCH_RATE, Description="Ticks and silent feeds")
+    rule = events.put_rule(
+        Name=name, ScheduleExpression=definitions.WATCH_RATE, Description=definitions.WATCH_DESCRIPTION
+    )
     permission = {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com", "SourceArn": rule["RuleArn"]}
     unless_exists(boto3.client("lambda").add_permission, FunctionName=watch, StatementId="schedule", **permission)
     events.put_targets(Rule=name, Targets=[{"Id": "watch", "Arn": watch}])

@@ -69,7 +69,8 @@ STATE_TRANSITIONS_PER_RUN = 20
 FILES_PER_RUN = 400
 LOG_BYTES_PER_INVOCATION = 1000
 LOG_BYTES_PER_SUMMARY = 50
-ALARMS = 25
+# Those of `infra.aws.watch.alarm_list`.
+ALARMS = 36
 AUTHORS, READERS = 2, 25
 # S3 storage is that of this many days, DynamoDB's of the time that items live (`items.EXPIRES_AFTER_S`).
 LAKE_DAYS = 365

@@ -1,7 +1,8 @@
-"""The steps of the hourly run, once, as plain data: the CDK app turns them into Step Functions, the command runs them.
+"""The steps of the hourly run and the daily jobs, once, as plain data.
 
-Arguments are templates over the names in `PARAMETERS`. `retries` is what a scheduler may do by itself; the command
-does not repeat a step, because the person at it sees the message and every step is safe to run again.
+`infra.state_machine` turns them into Step Functions, the command runs them. Arguments are templates over the names in
+`PARAMETERS`. `retries` is what a scheduler may do by itself; the command does not repeat a step, because the person at
+it sees the message and every step is safe to run again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-PARAMETERS = ("from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s")
+from infra.settings import CitySettings
+
+# Those of `parameters`, and the arrival hours of a range.
+PARAMETERS = (
+    *("from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s"),
+    *("alert_warning", "alert_critical", "alert_clear"),
+)
+# Where the plan of a run lies in the lake bucket.
+PLAN_KEY = "runs/plans/{}.json"
 # Unit tests are about the code, not about the hours of a run: they belong to the tests.
 DBT_COMMAND = (
     *("dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt"),
@@ -24,7 +33,8 @@ class Step:
     """One step. `target` is a module of `glue_jobs`, the dbt command's verb, or `module:function` for Python.
 
     `per_range` steps run once for every contiguous range of arrival hours, the others once. `rows` is the name of the
-    count, among those that the step returns, that says how much it did.
+    count, among those that the step returns, that says how much it did. A step that takes longer than `timeout_s` has
+    failed where a scheduler runs it.
     """
 
     name: str
@@ -36,7 +46,18 @@ class Step:
     per_range: bool = False
     retries: int = 0
     rows: str = "rows"
+    timeout_s: int = 3600
 
+
+PLAN = Step(
+    name="plan",
+    kind="python",
+    target="infra.runners.python_steps:plan",
+    description="which arrival hours are to be curated, and whether hours of an earlier run are pending",
+    how_to_go_on="Nothing was changed: mend the cause and run again.",
+    retries=1,
+    timeout_s=1800,
+)
 
 STEPS = (
     Step(
@@ -58,6 +79,7 @@ STEPS = (
         per_range=True,
         retries=1,
         rows="landed",
+        timeout_s=2 * 3600,
     ),
     Step(
         name="roll up",
@@ -85,6 +107,7 @@ STEPS = (
         description="what the marts promise is checked on the rows that this run touched",
         how_to_go_on="The marts hold the figures that failed and the run is not marked as published: mend the cause "
         "and run again, the same hours are computed anew.",
+        timeout_s=1800,
     ),
     Step(
         name="publish",
@@ -93,5 +116,46 @@ STEPS = (
         description="the alerts get the speeds and the usual figures of now; the hours of this run stop being pending",
         how_to_go_on="Everything is computed and checked: run again to finish.",
         retries=2,
+        timeout_s=1800,
     ),
 )
+
+# Jobs that run once a day, each by itself: nothing of the hourly run waits for them.
+DAILY = (
+    Step(
+        name="maintain tables",
+        kind="glue_job",
+        target="maintain_tables",
+        description="small files are compacted, old snapshots expire",
+        how_to_go_on="Tables stay as they are: mend the cause and start the job again, or leave it to the next day.",
+        arguments=MappingProxyType({"lake_bucket": "{lake_bucket}"}),
+    ),
+    Step(
+        name="congestion episodes",
+        kind="glue_job",
+        target="congestion_episodes",
+        description="the episodes of congestion that started on the last two days",
+        how_to_go_on="The table holds the episodes of before: mend the cause and start the job again.",
+        arguments=MappingProxyType(
+            {
+                "lake_bucket": "{lake_bucket}",
+                "warning": "{alert_warning}",
+                "critical": "{alert_critical}",
+                "clear": "{alert_clear}",
+            }
+        ),
+    ),
+)
+
+
+def parameters(city: CitySettings) -> dict[str, str]:
+    """Return the values of all parameters that are the city's."""
+    return {
+        "raw_bucket": city.raw_bucket,
+        "lake_bucket": city.lake_bucket,
+        "docs_bucket": city.docs_bucket,
+        "buffering_interval_s": str(city.buffering_interval_s),
+        "alert_warning": str(city.alert_warning),
+        "alert_critical": str(city.alert_critical),
+        "alert_clear": str(city.alert_clear),
+    }

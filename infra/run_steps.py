@@ -6,11 +6,12 @@ A run may be killed at any point, and the next one ends in the same tables, beca
    the batch will change go to `curated.pending_hours`; only then do readings move, by one fast-forward; last, the
    objects are noted in `curated.processed_objects`. Killed before the note: the next plan finds these objects again
    and repeats the range. Killed after it: the hours are pending, and that is what the steps below work from.
-2. roll up and dbt recompute every pending hour from its inputs and replace it. They only read `pending_hours`, so
-   whatever is unfinished is simply computed again.
-3. expectations only read.
-4. publish removes the pending rows that were there before step 2 began, in one commit. Killed before it: the same hours
-   are recomputed to equal rows. Rows that anyone added meanwhile are in other data files and stay for the next run.
+2. roll up tags the snapshot of `pending_hours` that it works on; it and dbt, which reads the table as it is, recompute
+   every pending hour from its inputs and replace it. No row of `pending_hours` goes, so whatever is unfinished is
+   simply computed again, under a new tag.
+3. expectations only read: the hours of the tag.
+4. publish removes the rows of the tag's data files, in one commit. Killed before it: the same hours are recomputed to
+   equal rows. Rows that anyone added meanwhile are in other data files and stay for the next run.
 
 So a run starts when landing objects are new or hours are pending, and two runs never overlap (`infra.runners.lock`).
 """
@@ -18,7 +19,6 @@ So a run starts when landing objects are new or hours are pending, and two runs 
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from glue_jobs.session import spark_session
-from infra.pipeline import STEPS, Step
-from infra.runners import lock, pending, planning, record
+from infra.pipeline import STEPS, Step, parameters
+from infra.runners import lock, pending, python_steps, record
 from infra.runners.dbt_step import DbtFailedError, dbt_build
 from infra.runners.events import Event, OnEvent, Range, RunReport, StepFailedError, StepReport
 from infra.runners.glue_step import run_job
@@ -57,9 +57,17 @@ def run(
     with lock.exclusive(lock_file, lambda reason: on_event(Event("waiting", message=reason))) as descriptor:
         report = RunReport(started=datetime.now(UTC))
         began = time.monotonic()
-        runner = _Runner(city, on_event, lock_file, descriptor)
+        context = RunContext(
+            city,
+            open_catalog(),
+            record.name_of(report.started),
+            start,
+            end,
+            lambda why: on_event(Event("waiting", message=why)),
+        )
+        runner = _Runner(context, on_event, lock_file, descriptor)
         try:
-            _run_steps(report, runner, start, end)
+            _run_steps(report, runner)
         finally:
             runner.close()
             report.seconds = time.monotonic() - began
@@ -71,11 +79,9 @@ def run(
 class _Runner:
     """How each kind of step is run; holds what steps of one run share."""
 
-    def __init__(self, city: CitySettings, on_event: OnEvent, lock_file: Path, descriptor: int) -> None:
-        self.city, self.on_event, self.lock_file, self.descriptor = city, on_event, lock_file, descriptor
-        self.catalog = open_catalog()
+    def __init__(self, context: RunContext, on_event: OnEvent, lock_file: Path, descriptor: int) -> None:
+        self.context, self.on_event, self.lock_file, self.descriptor = context, on_event, lock_file, descriptor
         self.release_engine: Callable[[], None] | None = None
-        self.context: RunContext | None = None
 
     def call(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
         """Run a step and return its counts."""
@@ -94,7 +100,7 @@ class _Runner:
 
     def _glue_job(self, step: Step, ranges: list[Range]) -> dict[str, Any]:
         if self.release_engine is None:
-            session = spark_session("trafficlake", self.city.lake_bucket)
+            session = spark_session("trafficlake", self.context.city.lake_bucket)
             self.release_engine = lock.hold_by_engine(session, self.lock_file)
             # Not before Spark runs: pyspark forks, and a fork beside a thread that imports may hang for ever.
             suites.warm_up()
@@ -108,12 +114,7 @@ class _Runner:
         return counts
 
     def _arguments(self, step: Step, hours: Range | None) -> Mapping[str, str]:
-        values = {
-            "raw_bucket": self.city.raw_bucket,
-            "lake_bucket": self.city.lake_bucket,
-            "docs_bucket": self.city.docs_bucket,
-            "buffering_interval_s": str(self.city.buffering_interval_s),
-        }
+        values = parameters(self.context.city)
         if hours is not None:
             values |= {"from_hour": f"{hours[0].isoformat()}Z", "to_hour": f"{hours[1].isoformat()}Z"}
         return {name: template.format(**values) for name, template in step.arguments.items()}
@@ -122,27 +123,26 @@ class _Runner:
         return lambda done, total, node: self.on_event(Event("progress", step.name, node, done=done, total=total))
 
 
-def _run_steps(report: RunReport, runner: _Runner, start: datetime | None, end: datetime | None) -> None:
+def _run_steps(report: RunReport, runner: _Runner) -> None:
     curate, *downstream = STEPS
-    _await_delivery(runner)
-    ranges = planning.arrival_hours_to_process(runner.city.raw_bucket, runner.catalog, start, end)
+    context = runner.context
+    python_steps.plan(context)
+    ranges = context.ranges
     report.ranges = tuple(ranges)
     runner.on_event(Event("planned", message="; ".join(map(_words, ranges)), total=len(ranges)))
     expectations, audited = 0, 0
     if ranges:
         counts = _step(report, runner, curate, ranges)
         expectations, audited = counts.get("expectations", 0), counts.get("audited_rows", 0)
-    consumed = pending.read(runner.catalog)
-    if not consumed:
+    if not pending.read(context.catalog):
         report.outcome = "published" if ranges else "nothing to do"
         return
-    runner.context = RunContext(runner.city, runner.catalog, consumed, validations=[])
     for step in downstream:
         try:
             _step(report, runner, step, ranges)
         finally:
-            report.docs = runner.context.docs
-            marts = verdict(runner.context.validations)
+            report.docs = context.docs
+            marts = verdict(context.validations)
             report.verdict = Verdict(
                 suites=marts.suites + bool(expectations),
                 expectations=marts.expectations + expectations,
@@ -151,15 +151,6 @@ def _run_steps(report: RunReport, runner: _Runner, start: datetime | None, end: 
                 rows=marts.rows + audited,
             )
     report.outcome = "published"
-
-
-def _await_delivery(runner: _Runner) -> None:
-    """Wait until what was sent a moment ago has landed, so that no hour is judged while readings are under way."""
-    city = runner.city
-    seconds = planning.seconds_until_delivered(city.raw_bucket, city.buffering_interval_s, datetime.now(UTC))
-    if seconds:
-        runner.on_event(Event("waiting", message=f"{math.ceil(seconds)} s until what was just sent has landed"))
-        time.sleep(seconds)
 
 
 def _step(report: RunReport, runner: _Runner, step: Step, ranges: list[Range]) -> dict[str, Any]:

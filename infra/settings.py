@@ -134,6 +134,11 @@ class CitySettings(BaseSettings):
         return f"{self.prefix}-analysts"
 
     @property
+    def planners_workgroup(self) -> str:
+        """Athena workgroup of dashboards and of those who read nothing but marts."""
+        return f"{self.prefix}-planners"
+
+    @property
     def state_machine(self) -> str:
         """Step Functions state machine of the hourly run."""
         return f"{self.prefix}-hourly"
@@ -142,6 +147,11 @@ class CitySettings(BaseSettings):
     def steps_project(self) -> str:
         """CodeBuild project that runs the steps which are dbt or plain Python."""
         return f"{self.prefix}-steps"
+
+    @property
+    def unstarted_queue(self) -> str:
+        """SQS queue of the runs and daily jobs that the scheduler could not start."""
+        return f"{self.prefix}-unstarted"
 
     @property
     def operators_topic(self) -> str:

@@ -10,9 +10,9 @@ from pyiceberg.catalog import Catalog
 
 from infra import console
 from infra.athena import ask
+from infra.newest import newest
 from infra.runners import pending, planning, record
 from infra.settings import settings
-from infra.table_files import file_bounds
 
 HOURS_SHOWN = 24
 SILENT_AFTER_MINUTES = 60
@@ -81,12 +81,6 @@ def read_status(catalog: Catalog) -> Status:
         unknown=unknown,
         silent=silent,
     )
-
-
-def newest(catalog: Catalog, name: str, column: str) -> datetime | None:
-    """Return the latest time in a column of a table, None where there is no row or no table."""
-    files = file_bounds(catalog, name, column)
-    return max((latest for latest, _ in files or []), default=None)  # type: ignore[return-value]
 
 
 def show(found: Status) -> None:

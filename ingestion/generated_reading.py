@@ -12,6 +12,7 @@ from ingestion.moments import LONG, arrival, event_time, known_event_time
 REASONS = (
     "sensor_id_missing",
     "sensor_id_too_long",
+    "sensor_id_of_another",
     "timestamp_unreadable",
     "timestamp_before_2000",
     "timestamp_in_future",
@@ -52,6 +53,7 @@ KEYS = (
     "weather_condition",
     "battery",
     "received_at",
+    "topic_sensor_id",
 )
 # Unit of a speed → what makes it km/h.
 KMH_PER = {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "mph": 1.609344}
@@ -82,6 +84,7 @@ class Reading(NamedTuple):
     weather_condition: str | None
     battery_pct: float | None
     received_us: int | None
+    topic_sensor_id: str | None
     arrived_us: int
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -112,6 +115,7 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
         weather_condition,
         battery_pct,
         sent_received_at,
+        topic_sensor_id,
     ) = sent.values()
     reasons = flags = 0
     if sensor_id is not None:
@@ -128,9 +132,9 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
         if type(vehicle_count) is not int and type(vehicle_count) is not float:
             vehicle_count = _double(vehicle_count, "vehicle_count", document)
         if vehicle_count % 1 != 0:
-            reasons |= 32  # vehicle_count_not_whole
+            reasons |= 64  # vehicle_count_not_whole
         if vehicle_count < 0 or vehicle_count > 100000:
-            reasons |= 64  # vehicle_count_out_of_range
+            reasons |= 128  # vehicle_count_out_of_range
     if avg_speed is not None:
         if type(avg_speed) is not float:
             avg_speed = _double(avg_speed, "avg_speed", document)
@@ -147,7 +151,7 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
         if type(occupancy_pct) is not float:
             occupancy_pct = _double(occupancy_pct, "occupancy", document)
         if occupancy_pct < 0 or occupancy_pct > 100:
-            reasons |= 256  # occupancy_pct_out_of_range
+            reasons |= 512  # occupancy_pct_out_of_range
         if occupancy_pct > 95:
             flags |= 4  # occupancy_above_95_pct
     if device_status is not None:
@@ -187,6 +191,9 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
     if sent_received_at is not None:
         if type(sent_received_at) is not int and type(sent_received_at) is not str:
             sent_received_at = _string(sent_received_at, "received_at", document)
+    if topic_sensor_id is not None:
+        if type(topic_sensor_id) is not str:
+            topic_sensor_id = _string(topic_sensor_id, "topic_sensor_id", document)
     short = type(sent_ts) is not str or len(sent_ts) < LONG
     ts_sent, ts, ts_zoned = known_event_time(sent_ts) if short else event_time(sent_ts)
     received_at, arrived_at, stand_in = None, arrived_us, arrived_us + place
@@ -201,28 +208,31 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
     if sensor_id is None:
         reasons |= 1  # sensor_id_missing
     if ts is None:
-        reasons |= 4  # timestamp_unreadable
+        reasons |= 8  # timestamp_unreadable
     if (vehicle_count is None and speed_sent is None) and occupancy_pct is None:
-        reasons |= 1024  # no_measurement
+        reasons |= 2048  # no_measurement
     if not ts_zoned:
         flags |= 1  # timestamp_without_zone
     if ts_sent is None:
         flags |= 2  # timestamp_from_arrival
+    if sensor_id is not None and topic_sensor_id is not None:
+        if sensor_id != topic_sensor_id:
+            reasons |= 4  # sensor_id_of_another
     if ts is not None:
         if ts < 946684800000000:
-            reasons |= 8  # timestamp_before_2000
+            reasons |= 16  # timestamp_before_2000
         if ts > arrived_at + 300000000:
-            reasons |= 16  # timestamp_in_future
+            reasons |= 32  # timestamp_in_future
     if speed_kmh is not None:
         if speed_kmh < 0 or speed_kmh > 300:
-            reasons |= 128  # speed_kmh_out_of_range
+            reasons |= 256  # speed_kmh_out_of_range
         if speed_kmh > 160:
             flags |= 8  # speed_above_160_kmh
         if speed_kmh < 8:
             flags |= 16  # speed_below_8_kmh
     if speed_unit is not None:
         if speed_unit not in {"km/h", "kmh", "kph", "mph"}:
-            reasons |= 512  # speed_unit_unknown
+            reasons |= 1024  # speed_unit_unknown
     if speed_kmh is not None and vehicle_count is not None:
         if speed_kmh == 0 and vehicle_count > 0:
             flags |= 32  # speed_zero_with_count
@@ -249,6 +259,7 @@ def reading(row: dict[str, Any], document: bytes, arrived_us: int, place: int) -
         weather_condition,
         battery_pct,
         received_at,
+        topic_sensor_id,
         arrived_at,
         _names(FLAGS, flags) if flags else (),
         _names(REASONS, reasons) if reasons else (),

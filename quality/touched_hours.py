@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 HOUR = timedelta(hours=1)
+# The Iceberg tag of `curated.pending_hours` under which a roll-up leaves its hours to the steps that follow.
+TAKEN = "taken"
 MAX_RANGES = 50
 
 Range = tuple[datetime, datetime]

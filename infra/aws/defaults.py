@@ -1,6 +1,8 @@
-"""Defaults of the house: keys, logs, and what becomes of data when a stack is deleted."""
+"""Defaults of the house: keys, logs, outputs, and what becomes of data when a stack is deleted."""
 
-from aws_cdk import RemovalPolicy
+from collections.abc import Mapping
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -28,9 +30,25 @@ class RotatedKey(kms.Key):
         )
 
 
-def log_group(scope: Construct, construct_id: str, *, stage: Stage, name: str) -> logs.LogGroup:
-    """Return a group of logs that are kept as long as the stage says; they go with their stack."""
-    retention = logs.RetentionDays[stage.log_retention]
+def log_group(
+    scope: Construct, construct_id: str, *, stage: Stage, name: str, key: kms.IKey | None = None
+) -> logs.LogGroup:
+    """Return a group of logs that are kept as long as the stage says; they go with their stack.
+
+    Without a key of ours, CloudWatch encrypts them with one of its own.
+    """
     return logs.LogGroup(
-        scope, construct_id, log_group_name=name, retention=retention, removal_policy=RemovalPolicy.DESTROY
+        scope,
+        construct_id,
+        log_group_name=name,
+        encryption_key=key,
+        retention=logs.RetentionDays[stage.log_retention],
+        removal_policy=RemovalPolicy.DESTROY,
     )
+
+
+def outputs(stack: Stack, values: Mapping[str, tuple[str, str]]) -> None:
+    """Let a stack say what an operator needs to know of it: by name, the value and what it is."""
+    scope = Construct(stack, "Outputs")  # a construct may have the name of an output
+    for name, (value, description) in values.items():
+        CfnOutput(scope, name, value=value, description=description).override_logical_id(name)

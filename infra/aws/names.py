@@ -14,8 +14,13 @@ def cdk_names(value: Any) -> Any:  # noqa: ANN401 — whatever a definition hold
     return [cdk_names(each) for each in value] if isinstance(value, list) else value
 
 
+# What a name begins with in capitals: one letter, or all of an abbreviation (`KPIVisual`).
+_BEGINNING = re.compile(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]")
+
+
 def _cdk_name(name: str) -> str:
-    return name[0].lower() + name[1:].replace("ARN", "Arn").replace("DB", "Db")
+    name = _BEGINNING.sub(lambda found: found[0].lower(), name, count=1)
+    return name[0] + name[1:].replace("ARN", "Arn").replace("DB", "Db")
 
 
 def cdk_arguments(definition: dict[str, Any]) -> dict[str, Any]:

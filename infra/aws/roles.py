@@ -19,19 +19,34 @@ class ServiceRole(iam.Role):
         """Make the role of a service such as `lambda.amazonaws.com`."""
         super().__init__(scope, construct_id, assumed_by=iam.ServicePrincipal(service, conditions=conditions))
 
-    def allow(self, actions: Sequence[str], *resources: str, why_many: str = "") -> None:
+    def allow(
+        self,
+        actions: Sequence[str],
+        *resources: str,
+        why_many: str = "",
+        conditions: Mapping[str, object] | None = None,
+    ) -> None:
         """Allow actions on resources. `why_many` says why one of them must end or hold a `*`.
 
         Raises ValueError for a `*` without a reason.
         """
-        self.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
+        statement = iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
+        self.add_to_policy(statement)
         for resource in resources:
-            if "*" not in resource:
-                continue
-            if not why_many:
-                raise ValueError(f"{resource} stands for many resources; say why.")
-            finding = resource.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
-            acknowledge(self, f"IAM5[Resource::{finding}]", why_many)
+            explain_star(self, resource, why_many)
+
+
+def explain_star(construct: Construct, resource: str, why: str) -> None:
+    """Say why a policy holds a resource that ends in or holds a `*`; one that does not needs no reason.
+
+    Raises ValueError for a `*` without a reason.
+    """
+    if "*" not in resource:
+        return
+    if not why:
+        raise ValueError(f"{resource} stands for many resources; say why.")
+    finding = resource.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
+    acknowledge(construct, f"IAM5[Resource::{finding}]", why)
 
 
 def acknowledge(construct: Construct, finding: str, reason: str) -> None:

@@ -20,9 +20,18 @@ import orjson
 VERSION = "1.5.33"
 # Only these answer: others would start listeners of their own (SFTP, databases, Kubernetes) on every interface.
 SERVICES = (
-    "athena,cloudformation,dynamodb,dynamodbstreams,events,firehose,glue,iam,iot,iot-data,kinesis,kms,lambda,logs,"
+    "athena,cloudformation,codebuild,dynamodb,dynamodbstreams,events,firehose,glue,iam,iot,iot-data,kinesis,kms,lambda,logs,"
     "monitoring,pipes,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts,tagging"
 )
+
+
+class TaskError(Exception):
+    """A task of a state machine failed, with the error's name in Step Functions and its cause."""
+
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(f"{error}: {cause}")
+        self.error, self.cause = error, cause
+
 
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
@@ -132,6 +141,35 @@ def run_functions_with(app: ModuleType, execute: Callable[..., dict[str, Any]], 
     functions._execute_function_warm = execute
     functions._emit_lambda_logs = take_log
     functions._poll_kinesis = lambda: False
+
+
+def provision_with(provisioners: dict[str, dict[str, Callable[..., Any]]]) -> None:
+    """Have CloudFormation make resources of these types so, in threads of their own that may call the endpoint."""
+    module = import_module("ministack.services.cloudformation.provisioners")
+    stacks = import_module("ministack.services.cloudformation.stacks")
+    module._RESOURCE_HANDLERS.update(provisioners)
+    may_wait = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind in provisioners or may_wait(kind)
+
+
+def add_tasks(app: ModuleType, tasks: dict[str, Callable[[dict[str, Any]], Any]]) -> None:
+    """Have tasks of state machines run by these functions, by the resource that they are named by, without `.sync`.
+
+    They are called with the task's parameters, return its result, and raise TaskError.
+    """
+    machines = app._get_module("stepfunctions")
+
+    def entry(run: Callable[[dict[str, Any]], Any]) -> Callable[[str, dict[str, Any]], Any]:
+        def called(_resource: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 — any JSON
+            try:
+                return run(given)
+            except TaskError as failure:
+                raise machines._ExecutionError(failure.error, failure.cause) from failure
+
+        return called
+
+    # Looked up in order, by beginning: what is more particular goes first.
+    machines._SERVICE_DISPATCH = {name: entry(run) for name, run in tasks.items()} | machines._SERVICE_DISPATCH
 
 
 def mqtt_certificates(app: ModuleType) -> tuple[str, str, str]:

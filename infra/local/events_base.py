@@ -23,6 +23,8 @@ def patch(app: ModuleType, deliver: Callable[[Delivery], None]) -> None:
     invoke_target = module._invoke_target
 
     def noted_invoke(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:  # noqa: ANN401
+        if not _wants(module, event, rule):
+            return
         view = view or module._pattern_event_view(event)
         token = _at_work.set((target, rule, json.dumps(view.event_with_detail())))
         try:
@@ -43,6 +45,13 @@ def patch(app: ModuleType, deliver: Callable[[Delivery], None]) -> None:
     module._invoke_target = noted_invoke
     module._dispatch_to_lambda = module._dispatch_to_sqs = module._dispatch_to_sns = take
     module._dispatch_to_api_destination = take_request
+
+
+def _wants(module: ModuleType, event: dict[str, Any], rule: dict[str, Any]) -> bool:
+    """Tell whether a rule is among those that the replay which an event comes from is for; the base asks all."""
+    replay = module._replays.get(event.get("ReplayName"))
+    only = replay["Destination"].get("FilterArns") if replay else None
+    return not only or rule.get("Arn") in only
 
 
 def _send(module: ModuleType, target: dict[str, Any], payload: str) -> None:

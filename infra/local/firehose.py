@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import firehose_base
 from infra.local.firehose_settings import Settings, backup_key, data_key, error_key, read_settings
+from infra.local.principals import keys
 from ingestion.json_records import convert_payloads, error_line
 
 # Where delivery keeps what it has delivered: objects are the only state of the endpoint that is on disk at once.
@@ -92,12 +93,13 @@ class Delivery:
 
 @dataclass
 class Clients:
-    """AWS clients of one endpoint."""
+    """AWS clients of one endpoint: the service's own, and those that call as its role (kinesis, glue, destination)."""
 
     firehose: Any
     kinesis: Any
     glue: Any
     s3: Any
+    destination: Any
 
 
 def run(stop: threading.Event, endpoint_url: str) -> None:
@@ -166,10 +168,13 @@ def _clients(endpoint_url: str) -> Clients:
     )
     region = os.environ.get("AWS_REGION", "us-east-1")
 
-    def client(service: str) -> Any:  # noqa: ANN401 — boto3's clients are made at run time
-        return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config)
+    def client(service: str, **role: str) -> Any:  # noqa: ANN401 — boto3's clients are made at run time
+        return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config, **role)
 
-    return Clients(client("firehose"), client("kinesis"), client("glue"), client("s3"))
+    role = keys("firehose.amazonaws.com")
+    return Clients(
+        client("firehose"), client("kinesis", **role), client("glue", **role), client("s3"), client("s3", **role)
+    )
 
 
 def _refresh(clients: Clients, deliveries: dict[str, Delivery]) -> None:
@@ -241,7 +246,7 @@ def _deliver(clients: Clients, delivery: Delivery) -> None:
         begun = {"read": delivery.read, "objects": [[target.bucket, target.key] for target in targets]}
         _save_state(clients.s3, settings, "begun", begun)
     for target in targets:
-        clients.s3.put_object(Bucket=target.bucket, Key=target.key, Body=target.body)
+        clients.destination.put_object(Bucket=target.bucket, Key=target.key, Body=target.body)
     if settings.source_arn:
         _save_state(clients.s3, settings, "delivered", delivery.read)
     delivery.clear()

@@ -2,7 +2,7 @@
 
 Replaces the base's worker, which lets a function import whatever the endpoint's environment holds, waits up to 50 ms
 for output after each invocation, ends its process after each error, and does not say an error's type. Here a function
-sees what AWS gives it: its package, boto3 and what belongs to boto3, its own variables, and a role's credentials.
+sees what AWS gives it: its package, boto3 and what belongs to boto3, its own variables, and credentials of its own.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.function_bootstrap import END_OF_LOG
+from infra.local.principals import keys
 
 # What Lambda's Python runtime provides beside the standard library.
 PROVIDED = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -176,7 +177,7 @@ class Functions:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=code,
-            env=_variables(config, code, self._runtime) | self._variables,
+            env=_variables(config, code, self._runtime) | self._variables | _credentials(config["FunctionName"]),
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
@@ -231,6 +232,10 @@ def _variables(config: dict[str, Any], code: Path, runtime: Path) -> dict[str, s
         "TZ": ":UTC",
         "_HANDLER": config["Handler"],
     }
+
+
+def _credentials(function: str) -> dict[str, str]:
+    return {name.upper(): value for name, value in keys(function).items()}
 
 
 def _how(process: subprocess.Popen) -> str:

@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local import stream_batches
 from infra.local.event_source_mappings import Bells
 from infra.local.pipes import BATCH_LIMIT, SHARD, SOURCE_PARAMETERS, Pipe, Pipes
+from infra.local.principals import keys
 from infra.local.stream_batches import Batch, Record, Rules
 from infra.local.stream_polling import Place, Waiting, follow
 
@@ -85,7 +86,7 @@ def _clients(endpoint_url: str) -> Clients:
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=920)
 
     def client(service: str) -> Any:  # noqa: ANN401 — boto3's clients are made at run time
-        return boto3.client(service, endpoint_url=endpoint_url, config=config)
+        return boto3.client(service, endpoint_url=endpoint_url, config=config, **keys("pipes.amazonaws.com"))
 
     return Clients(client("lambda"), client("events"), client("sqs"))
 

@@ -24,10 +24,20 @@ import urllib3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from infra.local import base, event_services, firehose, glue, kinesis, persistence
+from infra.local import (
+    base,
+    call_record,
+    cloudformation,
+    event_services,
+    firehose,
+    glue,
+    kinesis,
+    persistence,
+    step_tasks,
+)
 from infra.local.mqtt import service as mqtt
+from infra.local.principals import SERVICE_KEY, is_own
 
-SERVICE_KEY = "trafficlake-service"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEALTH_PATH = "/_trafficlake/health"
 
@@ -92,6 +102,7 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
+    base.add_tasks(app, step_tasks.tasks())
     events = event_services.plug_in(app, state_dir, url, own_environment(url))
     restore = _plug_in(app, state_dir, events)
     devices = mqtt.listen(state_dir)
@@ -110,11 +121,13 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
     ended = asyncio.Event()
     health = {"pid": os.getpid(), "state_dir": str(state_dir), "athena": with_athena}
 
-    guarded = _guarded(app.app, activity, health, restore)
+    served = _guarded(app.app, activity, health, restore)
+    if record := os.environ.get(call_record.VARIABLE):
+        served = call_record.recording(served, Path(record))
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve(guarded, config, shutdown_trigger=ended.wait))
+        loop.run_until_complete(serve(served, config, shutdown_trigger=ended.wait))
 
     thread = threading.Thread(target=run, name="endpoint", daemon=True)
     thread.start()
@@ -156,6 +169,9 @@ def _plug_in(app: ModuleType, state_dir: Path, events: event_services.EventServi
     handlers["glue"] = glue.handler(
         base.glue_entry(app), save_catalog, partial(_read, objects), partial(base.keys_below, app)
     )
+
+    add_provisioners = partial(base.provision_with, cloudformation.provisioners())
+    handlers["cloudformation"] = cloudformation.handler(handlers["cloudformation"], add_provisioners)
 
     journal = state_dir / "services" / "kinesis-records.jsonl"
     save_streams = base.saver(app, "kinesis")
@@ -258,7 +274,7 @@ def _guarded(
             if scope["method"] == "POST":
                 activity.last = time.monotonic()
             await answer(send, 200, health | {"idle_s": round(activity.idle_s(), 1), "ending": activity.ending})
-        elif f"Credential={SERVICE_KEY}/" in headers.get("authorization", ""):
+        elif is_own(headers):
             await app(scope, receive, send)
         else:
             activity.running += 1

@@ -16,10 +16,10 @@ import urllib3
 
 from glue_jobs.spark_runtime import memory_mb
 from infra.local import toolchain
+from infra.local.principals import ATHENA_KEY
 
 # The local Glue answers partition projection for this key: its GetPartitions lists what the projection would.
 GLUE_KEY = "trafficlake-trino"
-S3_KEY = "trafficlake-service"
 START_LIMIT_S = 120
 
 HIVE_CATALOG = "awsdatacatalog"
@@ -129,8 +129,8 @@ def _storage_properties(endpoint_url: str) -> dict[str, object]:
         "s3.endpoint": endpoint_url,
         "s3.region": "us-east-1",
         "s3.path-style-access": "true",
-        "s3.aws-access-key": S3_KEY,
-        "s3.aws-secret-key": S3_KEY,
+        "s3.aws-access-key": ATHENA_KEY,
+        "s3.aws-secret-key": ATHENA_KEY,
         "hive.metastore.glue.endpoint-url": endpoint_url,
         "hive.metastore.glue.region": "us-east-1",
         "hive.metastore.glue.aws-access-key": GLUE_KEY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.pipeline import DBT_COMMAND
+from infra.settings import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_EVENTS = frozenset(
@@ -61,6 +63,12 @@ def dbt_build(
     """
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *DBT_COMMAND[1:]]
     command += ["--log-format", "json", "--log-level", "info", *extra]
+    city = settings()
+    places = {
+        "TRAFFICLAKE_WORKGROUP": city.workgroup,
+        "TRAFFICLAKE_S3_STAGING_DIR": f"s3://{city.results_bucket}/athena/",
+        "TRAFFICLAKE_S3_DATA_DIR": f"s3://{city.lake_bucket}/",
+    }
     log = DbtLog()
     with subprocess.Popen(
         command,
@@ -68,6 +76,8 @@ def dbt_build(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # The profile does not know how buckets are named; what the environment says goes before.
+        env=places | os.environ,
         pass_fds=tuple(keep_open),
     ) as process:
         for line in process.stdout or ():

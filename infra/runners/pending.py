@@ -1,5 +1,8 @@
 """The hours that downstream tables must compute again (`curated.pending_hours`), and how a run removes its own.
 
+The roll-up, the first step that works on them, tags the table's snapshot; the steps after it read the hours of that
+tag. So steps that are processes of their own work on the same hours, and nothing is handed over but the table.
+
 The rows of a run are known by the data files that they lie in. A registry load may add rows during a run, even for
 the same hours; they lie in files of their own and stay.
 """
@@ -12,7 +15,9 @@ from datetime import datetime
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import DataScan
+
+from quality.touched_hours import TAKEN
 
 TABLE = "curated.pending_hours"
 ATTEMPTS = 5
@@ -31,22 +36,33 @@ class PendingHours:
         return bool(self.event or self.arrival)
 
 
+NOTHING = PendingHours(frozenset(), frozenset(), frozenset())
+
+
 def read(catalog: Catalog) -> PendingHours:
     """Return what is pending now; nothing before the first run."""
     try:
         table = catalog.load_table(TABLE)
     except NoSuchTableError:
-        return PendingHours(frozenset(), frozenset(), frozenset())
-    rows = table.scan().to_arrow().to_pylist()
-    hours = {kind: frozenset(row["hour_start"] for row in rows if row["kind"] == kind) for kind in ("event", "arrival")}
-    return PendingHours(hours["event"], hours["arrival"], frozenset(_data_files(table)))
+        return NOTHING
+    return _hours(table.scan())
+
+
+def taken(catalog: Catalog) -> PendingHours:
+    """Return what was pending when the last roll-up began; nothing where there was nothing to tag."""
+    try:
+        table = catalog.load_table(TABLE)
+    except NoSuchTableError:
+        return NOTHING
+    snapshot = table.snapshot_by_name(TAKEN)
+    return _hours(table.scan(snapshot_id=snapshot.snapshot_id)) if snapshot else NOTHING
 
 
 def remove(catalog: Catalog, consumed: PendingHours) -> int:
     """Remove the rows of these files and return their number; what was added later stays. Safe to repeat."""
     for attempt in range(1, ATTEMPTS + 1):
         table = catalog.load_table(TABLE)
-        files = [file for path, file in _data_files(table).items() if path in consumed.files]
+        files = [file for path, file in _data_files(table.scan()).items() if path in consumed.files]
         if not files:
             return 0
         try:
@@ -61,5 +77,11 @@ def remove(catalog: Catalog, consumed: PendingHours) -> int:
     return 0
 
 
-def _data_files(table: Table) -> dict[str, DataFile]:
-    return {task.file.file_path: task.file for task in table.scan().plan_files()}
+def _hours(scan: DataScan) -> PendingHours:
+    rows = scan.to_arrow().to_pylist()
+    hours = {kind: frozenset(row["hour_start"] for row in rows if row["kind"] == kind) for kind in ("event", "arrival")}
+    return PendingHours(hours["event"], hours["arrival"], frozenset(_data_files(scan)))
+
+
+def _data_files(scan: DataScan) -> dict[str, DataFile]:
+    return {task.file.file_path: task.file for task in scan.plan_files()}

@@ -1,16 +1,22 @@
-"""The steps of the run that are plain Python: the audit of the marts, and the end of the run."""
+"""The steps of the run that are plain Python: its plan, the audit of the marts, and the end of the run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 from pyiceberg.catalog import Catalog
 
 from infra import reference_snapshot
-from infra.runners import pending
-from infra.runners.pending import PendingHours
+from infra.pipeline import PLAN_KEY
+from infra.runners import metrics, pending, planning
+from infra.runners.events import Range
 from infra.settings import CitySettings
 from quality import data_docs, marts
 from quality.results import ValidationResult
@@ -18,21 +24,51 @@ from quality.results import ValidationResult
 
 @dataclass
 class RunContext:
-    """What Python steps work on: the hours that were pending when the downstream steps began."""
+    """What Python steps work on: the run's name, the arrival hours that were asked for (naive UTC; None: all new ones).
+
+    A step adds what it finds. Nothing of that is needed by a later step, which may be a process of its own.
+    """
 
     city: CitySettings
     catalog: Catalog
-    consumed: PendingHours
-    validations: list[ValidationResult]
+    run: str
+    start: datetime | None
+    end: datetime | None
+    on_wait: Callable[[str], None]
+    ranges: list[Range] = field(default_factory=list)
+    validations: list[ValidationResult] = field(default_factory=list)
     docs: str | None = None
 
 
+def plan(context: RunContext) -> Mapping[str, Any]:
+    """Write the plan of the run: the ranges of arrival hours to curate, and whether hours are pending already.
+
+    Waits until what was sent a moment ago has landed, so that no hour is judged while readings are under way.
+    """
+    city = context.city
+    seconds = planning.seconds_until_delivered(city.raw_bucket, city.buffering_interval_s, datetime.now(UTC))
+    if seconds:
+        context.on_wait(f"{math.ceil(seconds)} s until what was just sent has landed")
+        time.sleep(seconds)
+    context.ranges = planning.arrival_hours_to_process(city.raw_bucket, context.catalog, context.start, context.end)
+    document = {
+        "ranges": [{"from_hour": f"{a.isoformat()}Z", "to_hour": f"{b.isoformat()}Z"} for a, b in context.ranges],
+        "pending": bool(pending.read(context.catalog)),
+    }
+    body = json.dumps(document).encode()
+    key = PLAN_KEY.format(context.run)
+    boto3.client("s3").put_object(Bucket=city.lake_bucket, Key=key, Body=body, ContentType="application/json")
+    return {"rows": len(context.ranges), "pending": document["pending"]}
+
+
 def expectations(context: RunContext) -> Mapping[str, Any]:
-    """Check the touched rows of the marts and publish data docs, also of a failure.
+    """Check the rows of the marts that the last roll-up's hours touch, and publish data docs, also of a failure.
 
     Raises quality.results.ExpectationsFailedError.
     """
-    results = marts.audit(context.consumed.event, context.consumed.arrival, workgroup=context.city.workgroup)
+    metrics.publish(context.catalog, context.city, datetime.now(UTC).replace(tzinfo=None))
+    taken = pending.taken(context.catalog)
+    results = marts.audit(taken.event, taken.arrival, workgroup=context.city.workgroup)
     context.validations.extend(results)
     context.docs = data_docs.publish(results, context.city.docs_bucket, marts.DOCS_PREFIX)
     marts.require(results)
@@ -40,10 +76,10 @@ def expectations(context: RunContext) -> Mapping[str, Any]:
 
 
 def publish(context: RunContext) -> Mapping[str, Any]:
-    """Publish what the alerts judge by, and remove the pending hours that this run has dealt with.
+    """Publish what the alerts judge by, and remove the pending hours that the last roll-up took.
 
     Hours that were added meanwhile stay.
     """
     reference_snapshot.publish_reference(context.catalog, context.city)
     reference_snapshot.publish_usual(context.city)
-    return {"rows": pending.remove(context.catalog, context.consumed)}
+    return {"rows": pending.remove(context.catalog, pending.taken(context.catalog))}

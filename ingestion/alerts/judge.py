@@ -3,7 +3,6 @@
 What a valid reading is, is decided by `ingestion.reading` alone.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,11 +20,11 @@ TOO_MANY = "count_above_physical_limit"
 class Judged:
     """What became of the documents of a batch: every one is in exactly one of the three.
 
-    `rejected` counts by the first reason, `unregistered` those of sensors that the registry does not know.
+    Why a reading is rejected, the batch says; `unregistered` are those of sensors that the registry does not know.
     """
 
     readings: list[JudgedReading] = field(default_factory=list)
-    rejected: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
     unregistered: int = 0
 
 
@@ -35,8 +34,7 @@ def judge(records: Iterable[tuple[bytes, int]], reference: Reference, rules: Rul
     sensors, segments, keep = reference.sensors, reference.segments, judged.readings.append
     for data, arrived_us in records:
         readings, rejects = read(data, arrived_us)
-        for reject in rejects:
-            judged.rejected[reject.reasons[0]] += 1
+        judged.rejected += len(rejects)
         for reading in readings:
             sensor = sensors.get(reading.sensor_id)
             if sensor is None:

@@ -38,7 +38,7 @@ def _pass_on(records: Sequence[LogRecord]) -> None:
     metrics.emit(
         {
             "JudgedReadings": len(judged.readings),
-            "RejectedReadings": judged.rejected.total(),
+            "RejectedReadings": judged.rejected,
             "UnregisteredReadings": judged.unregistered,
         }
     )

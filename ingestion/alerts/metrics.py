@@ -1,6 +1,7 @@
 """Metrics of the functions, as lines of embedded metric format on stdout: CloudWatch takes them from the log.
 
-Namespace `trafficlake`, dimension `service` = `alerts`; those of a zone have the dimension `zone_id` besides.
+Namespace `trafficlake`, dimension `service`, which Powertools takes from the environment (POWERTOOLS_SERVICE_NAME);
+those of a zone have the dimension `zone_id` besides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,14 +10,14 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from ingestion.alerts.machine import Summary
 
-NAMESPACE, SERVICE = "trafficlake", "alerts"
+NAMESPACE = "trafficlake"
 # CloudWatch takes at most 100 values of a metric in one line; powertools itself ends a line at the hundredth.
 _VALUES = 99
 
 
 def emit(counts: Mapping[str, float], unit: MetricUnit = MetricUnit.Count) -> None:
     """Write one line with a value of each metric."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = EphemeralMetrics(namespace=NAMESPACE)
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()
@@ -26,7 +27,7 @@ def emit_zone(zone_id: str, counts: Mapping[str, Iterable[float]]) -> None:
     """Write lines with the values of each metric of a zone."""
     left = {name: list(values) for name, values in counts.items()}
     while any(left.values()):
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+        metrics = EphemeralMetrics(namespace=NAMESPACE)
         metrics.add_dimension(name="zone_id", value=zone_id)
         for name, values in left.items():
             for value in values[:_VALUES]:

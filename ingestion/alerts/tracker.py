@@ -10,7 +10,7 @@ Time goes on with the stream, never with a clock, so whoever reads the same reco
 A reading that arrives after that is late for the alerts; the batch, which waits for nothing, still counts it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ingestion.alerts import anomalies, machine
@@ -55,7 +55,7 @@ def new_segment() -> Tracked:
 
 
 def fold(
-    records: Iterable[Record],
+    records: Sequence[Record],
     known: Mapping[str, Tracked],
     load: Callable[[set[str]], Mapping[str, Tracked]],
     thresholds: Thresholds,
@@ -65,12 +65,11 @@ def fold(
 
     `load` returns what was saved of segments that are not known, without those of which nothing was.
     """
-    folded = Folded({}, {})
+    # Of all records at once: a cold start then asks in few calls.
+    strangers = {reading.segment_id for record in records for reading in record.readings} - known.keys()
+    found = load(strangers) if strangers else {}
+    folded = Folded({segment_id: found.get(segment_id) or new_segment() for segment_id in strangers}, {})
     for record in records:
-        strangers = {reading.segment_id for reading in record.readings} - known.keys() - folded.states.keys()
-        if strangers:
-            found = load(strangers)
-            folded.states.update({segment_id: found.get(segment_id) or new_segment() for segment_id in strangers})
         for reading in record.readings:
             segment_id = reading.segment_id
             before = folded.states.get(segment_id) or known[segment_id]

@@ -6,8 +6,10 @@ from typing import Any
 # Thing names of AWS IoT ("CreateThing"); every one of them is also one level of an MQTT topic.
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
-# A device publishes its readings on SENSORS_TOPIC/<its thing name>; on the older topic the payload names it.
+# A device publishes its readings on SENSORS_TOPIC/<its thing name> or on TELEMETRY_TOPIC with its thing name in place
+# of the `+`; on the older topic the payload names it.
 SENSORS_TOPIC = "traffic/sensors"
+TELEMETRY_TOPIC = "device/+/telemetry"
 OLDER_TOPIC = "traffic/data"
 
 _OWN = "${iot:Connection.Thing.ThingName}"
@@ -46,6 +48,7 @@ def policy_document(region: str, account: str) -> dict[str, Any]:
                 "Action": "iot:Publish",
                 "Resource": [
                     arn("topic", f"{SENSORS_TOPIC}/{_OWN}"),
+                    arn("topic", TELEMETRY_TOPIC.replace("+", _OWN)),
                     arn("topic", OLDER_TOPIC),
                     arn("topic", shadow),
                 ],

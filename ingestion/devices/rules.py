@@ -9,7 +9,7 @@ does not start the error action ("Error handling (error action)").
 from typing import Any
 
 from ingestion.contract.model import load
-from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC
+from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC, TELEMETRY_TOPIC
 
 SQL_VERSION = "2016-03-23"
 # Columns of which a message must name one to be a reading; without a measurement it is rejected later, with a reason.
@@ -21,10 +21,13 @@ def topic_rules(prefix: str, stream: str, bucket: str, role_arn: str) -> dict[st
     """Return the payloads of CreateTopicRule by rule name; `prefix` begins every name, such as trafficlake-local.
 
     The topic decides who sent a reading, whatever its payload says. On the older topic only the payload does.
+
+    Which of two equal names wins, that of the payload or that of the rule, is not documented ("SELECT clause"). So a
+    message that brings the rule's own `topic_sensor_id` is kept and goes no further, and the contract refuses a reading
+    whose sensor_id is another than that: should the payload's win, nobody can speak for another device either.
     """
     kept = {"s3": {"roleArn": role_arn, "bucketName": bucket, "key": REFUSED_PREFIX + "${timestamp()}-${newuuid()}"}}
-    unknown = " AND ".join(f"isUndefined({name})" for name in _landing_names())
-    own = "topic(3) AS sensor_id, topic(3) AS topic_sensor_id"
+    unknown = f"({' AND '.join(f'isUndefined({name})' for name in _landing_names())})"
     as_sent = "encode(*, 'base64') AS base64OriginalPayload, topic() AS topic, clientid() AS clientId"
 
     def to_stream(partition_key: str) -> dict[str, Any]:
@@ -44,22 +47,27 @@ def topic_rules(prefix: str, stream: str, bucket: str, role_arn: str) -> dict[st
             "errorAction": kept,
         }
 
-    def unreadable(topic_filter: str) -> dict[str, Any]:
-        return rule("What is no reading, kept as it was sent", select(as_sent, topic_filter, unknown), kept)
+    def readings(topic_filter: str, device: str) -> dict[str, Any]:
+        own = f"*, {device} AS sensor_id, {device} AS topic_sensor_id"
+        sql = select(own, topic_filter, f"NOT {unknown} AND isUndefined(topic_sensor_id)")
+        what = "A device's reading on its own topic, to the stream of all readings"
+        return rule(what, sql, to_stream(f"${{{device}}}"))
 
+    def unreadable(topic_filter: str, where: str) -> dict[str, Any]:
+        return rule("What is no reading, kept as it was sent", select(as_sent, topic_filter, where), kept)
+
+    own_unreadable = f"{unknown} OR NOT isUndefined(topic_sensor_id)"
     rules = {
-        "readings": rule(
-            "A device's reading on its own topic, to the stream of all readings",
-            select(f"*, {own}", f"{SENSORS_TOPIC}/+", f"NOT ({unknown})"),
-            to_stream("${topic(3)}"),
-        ),
+        "readings": readings(f"{SENSORS_TOPIC}/+", "topic(3)"),
+        "unreadable": unreadable(f"{SENSORS_TOPIC}/+", own_unreadable),
+        "telemetry": readings(TELEMETRY_TOPIC, "topic(2)"),
+        "telemetry_unreadable": unreadable(TELEMETRY_TOPIC, own_unreadable),
         "older_readings": rule(
             "A reading on the older topic, to the stream of all readings",
-            select("*", OLDER_TOPIC, f"NOT ({unknown})"),
+            select("*", OLDER_TOPIC, f"NOT {unknown}"),
             to_stream("${sensor_id}"),
         ),
-        "unreadable": unreadable(f"{SENSORS_TOPIC}/+"),
-        "older_unreadable": unreadable(OLDER_TOPIC),
+        "older_unreadable": unreadable(OLDER_TOPIC, unknown),
         "presence": rule(
             "When a device was last seen, into its shadow: one write per connection, none per reading",
             "SELECT {'reported': {'connection': eventType, 'last_seen_ms': timestamp}} AS state "

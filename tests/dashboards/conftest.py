@@ -1,9 +1,29 @@
-"""What the dashboards' tests share."""
+"""What the dashboards' tests share: dbt's own view of the project, parsed once, and a browser."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 # Tests are imported by file, so a helper beside them is found only by its folder.
 sys.path.append(str(Path(__file__).parent))
 
 from headless import browser, window  # noqa: F401 — fixtures
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `dbt parse` makes of the project; it asks no database."""
+    target = tmp_path_factory.mktemp("dbt")
+    environment = {**os.environ, "DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target)}
+    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "parse"]
+    command += ["--project-dir", "dbt", "--profiles-dir", "dbt"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return json.loads((target / "manifest.json").read_text())

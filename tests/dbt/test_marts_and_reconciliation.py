@@ -8,6 +8,9 @@ speeds only, 1.5 km, 1200 veh/h assumed. Segment q: a probe without an assumed f
 import pytest
 from dbt_lake import append, at, create_sources, delete, land, replace, rows_of
 
+from dashboards.tables import tables
+from ingestion.iceberg_catalog import open_catalog
+
 MARTS = {
     "congestion_hourly": ("segment_id", "hour_start"),
     "congestion_daily": ("segment_id", "local_date"),
@@ -277,6 +280,19 @@ def test_each_term_is_counted_from_its_own_table(marts):
         # More landed than the ledger says: others send too.
         23: (None, 2, 0, 2, 0, 0, True),
     }
+
+
+# Names of Iceberg for what Athena's queries call otherwise.
+ATHENA_TYPES = {"string": "varchar", "int": "integer", "long": "bigint"}
+
+
+def test_the_tables_have_the_columns_and_types_that_dbt_declares(marts):
+    for table in tables().values():
+        if not table.dbt_reference.startswith("ref("):
+            continue
+        fields = open_catalog().load_table(table.name).schema().fields
+        stored = {field.name: str(field.field_type) for field in fields}
+        assert {name: ATHENA_TYPES.get(kind, kind) for name, kind in stored.items()} == table.types, table.name
 
 
 @pytest.mark.slow

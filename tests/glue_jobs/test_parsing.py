@@ -22,6 +22,8 @@ CASES = {
     "a good reading": ({}, [], []),
     "no sensor": ({"sensor_id": None}, ["sensor_id_missing"], []),
     "a blank sensor": ({"sensor_id": " "}, ["sensor_id_missing"], []),
+    "another device's": ({"topic_sensor_id": "b"}, ["sensor_id_of_another"], []),
+    "its own device's": ({"topic_sensor_id": "a"}, [], []),
     "an unreadable time": ({"timestamp": "yesterday"}, ["timestamp_unreadable"], []),
     "a time before 2000": ({"timestamp": "1999-12-31T23:59:59Z"}, ["timestamp_before_2000"], []),
     "the first instant of 2000": ({"timestamp": "2000-01-01T00:00:00Z"}, [], []),

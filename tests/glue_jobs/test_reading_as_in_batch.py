@@ -74,7 +74,7 @@ MEMBERS = {
     "sensor_id": SENSORS, "timestamp": TIMES, "vehicle_count": NUMBERS, "avg_speed": NUMBERS, "average_speed": NUMBERS,
     "speed_unit": UNITS, "occupancy": NUMBERS, "status": STATUSES, "zone_id": TEXTS, "location_id": TEXTS,
     "max_capacity": NUMBERS, "congestion_index": NUMBERS, "temperature": NUMBERS, "weather_condition": TEXTS,
-    "battery": NUMBERS, "received_at": RECEIVED, "other": TEXTS,
+    "battery": NUMBERS, "received_at": RECEIVED, "topic_sensor_id": SENSORS, "other": TEXTS,
 }
 FAMILIES = [
     {

@@ -120,6 +120,8 @@ HELP_TEACHES = {
     "alerts backtest": "trafficlake alerts backtest --from 2026-03-02 --to 2026-03-09 --warning 75",
     "alerts episodes": "trafficlake alerts episodes --from 2026-03-02 --to 2026-03-09",
     "alerts list": "the worst first",
+    "alerts redeliver": "a second time",
+    "alerts replay": "--from 2026-03-02T07:00 --to 2026-03-02T09:00 --route centre",
     "alerts watch": "until Ctrl-C",
     "devices list": "status of their newest certificate",
     "devices provision": "trafficlake devices provision sensor-17 --out certs/sensor-17",
@@ -131,6 +133,8 @@ HELP_TEACHES = {
     "env": 'eval "$(trafficlake env)"',
     "status": "reconciliation",
     "demo": "simulated city",
+    "tables restore": "trafficlake tables restore marts.congestion_daily --snapshot",
+    "tables snapshots": "for version as of SNAPSHOT",
     "synth": "trafficlake synth --stage prod --out build/prod",
 }
 
@@ -167,6 +171,9 @@ def test_help_does_not_load_what_takes_seconds():
         ((*BACKTEST, "--from", "2026-03-02", "--to", "2026-03-09", "--home", "aws"), "Glue job"),
         (("alerts", "episodes", "--from", "2026-03-09", "--to", "2026-03-02"), "--from must be earlier than --to"),
         (("alerts", "list", "--home", "aws"), "TRAFFICLAKE_STAGE"),
+        (("alerts", "replay", "--from", "2026-03-09", "--to", "2026-03-02"), "--from must be earlier than --to"),
+        (("alerts", "redeliver", "--home", "aws"), "TRAFFICLAKE_STAGE"),
+        (("tables", "restore", "marts.t", "--snapshot", "1", "--home", "aws"), "TRAFFICLAKE_STAGE"),
         (("ingest", "no-such-file.jsonl"), "no-such-file.jsonl does not exist"),
         (("ingest", "no [/red] such.jsonl"), "no [/red] such.jsonl does not exist"),
         (("devices", "provision", "a/b", "--out", "x"), "'a/b' cannot be used"),

@@ -50,6 +50,19 @@ def test_a_device_has_one_active_certificate(device_home: DeviceHome, device: De
     assert device.client().connect() == "Not authorized"
 
 
+def test_a_certificate_is_rotated_without_a_gap(device_home: DeviceHome, device: Device) -> None:
+    folder = device_home.folder / "second"
+    devices.provision(device.id, folder, 20, device_home.authorities, settings(), rotate=True)
+    second = Device(device.id, folder, device.address)
+    for each in (device, second):
+        with device_home.connected(each) as client:
+            assert client.publish(each.topic, {"vehicle_count": 1})
+    assert devices.revoke(device.id, keep_newest=True) == 1
+    assert device.client().connect() == "Not authorized"
+    with device_home.connected(second) as client:
+        assert client.publish(device.topic, {"vehicle_count": 1})
+
+
 @pytest.mark.parametrize("name", devices.FILES)
 def test_files_that_exist_are_not_overwritten(device_home: DeviceHome, name: str) -> None:
     (device_home.folder / name).write_text("precious")

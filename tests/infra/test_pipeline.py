@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,9 @@ from infra.settings import CitySettings
 from ingestion.contract import iceberg
 from ingestion.iceberg_catalog import open_catalog
 from quality.results import ExpectationsFailedError
+from quality.touched_hours import TAKEN
 
+STEPS_CITY = CitySettings(stage="steps")
 DAY = datetime(2026, 3, 2)
 MB = 1 << 20
 ETAG_OF_X = "9dd4e461268c8034f5c8564e155c67a6"  # the MD5 of b"x"
@@ -125,6 +128,21 @@ def test_given_bounds_curate_done_hours_again(raw_bucket, endpoint):
     assert planning.arrival_hours_to_process(raw_bucket, open_catalog(), at(2), at(4)) == [(at(2), at(4))]
 
 
+def make_buckets() -> None:
+    """Make buckets of a stage of its own: what other tests landed is nothing to it."""
+    for bucket in (STEPS_CITY.raw_bucket, STEPS_CITY.lake_bucket):
+        boto3.client("s3").create_bucket(Bucket=bucket)
+
+
+@pytest.fixture
+def steps_buckets(endpoint):
+    make_buckets()
+    yield
+    s3 = boto3.resource("s3")
+    for bucket in (STEPS_CITY.raw_bucket, STEPS_CITY.lake_bucket):
+        s3.Bucket(bucket).objects.delete()
+
+
 def hours(kind: str, *numbers: int) -> pa.Table:
     return rows(pending.TABLE, [{"kind": kind, "hour_start": at(number)} for number in numbers])
 
@@ -146,6 +164,71 @@ def test_publishing_keeps_what_was_added_during_the_run_even_for_the_same_hour(t
 
 def test_nothing_is_pending_before_the_first_run(endpoint):
     assert not pending.read(open_catalog())
+    assert not pending.taken(open_catalog())
+
+
+def test_what_is_added_after_the_roll_up_began_is_not_taken(table):
+    listed = table(pending.TABLE)
+    assert not pending.taken(open_catalog())
+    listed.append(hours("event", 1))
+    with listed.manage_snapshots() as snapshots:
+        snapshots.create_tag(listed.current_snapshot().snapshot_id, TAKEN)
+    listed.append(hours("event", 2))
+    taken = pending.taken(open_catalog())
+    assert taken.event == {at(1)}
+    assert pending.remove(open_catalog(), taken) == 1
+    assert pending.read(open_catalog()).event == {at(2)}
+    # The tag still says what this run was about, and removing it again removes nothing.
+    assert pending.taken(open_catalog()) == taken
+    assert pending.remove(open_catalog(), taken) == 0
+
+
+def plan_of(run: str) -> dict:
+    key = pipeline.PLAN_KEY.format(run)
+    return json.loads(boto3.client("s3").get_object(Bucket=STEPS_CITY.lake_bucket, Key=key)["Body"].read())
+
+
+def planned(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "infra.runners.step", "plan", *arguments]
+    environment = os.environ | {"TRAFFICLAKE_STAGE": STEPS_CITY.stage}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_step_in_a_process_of_its_own_writes_the_plan_that_the_state_machine_reads(table, steps_buckets):
+    for hour in (1, 2, 5):
+        land(STEPS_CITY.raw_bucket, "readings", hour)
+    table(pending.TABLE).append(hours("event", 1))
+    done = planned("--run", "by-hand", "--from", "2026-03-02T02:00", "--to", "2026-03-02T07:00+01:00")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"rows": 1, "pending": True})
+    assert plan_of("by-hand") == {
+        "ranges": [{"from_hour": "2026-03-02T02:00:00Z", "to_hour": "2026-03-02T06:00:00Z"}],
+        "pending": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--run", "a/b"], "not made of up to 80 letters"),
+        (["--run", "r", "--from", "noon"], "'noon' is not a time"),
+        (["--run", "r", "--from", "2026-03-02T07:30"], "not a whole hour"),
+        (["--run", "r", "--from", "2026-03-02T07:00", "--to", "2026-03-02T07:00"], "--from must be earlier than --to"),
+    ],
+)
+def test_what_a_step_cannot_use_is_said_in_a_sentence(arguments, said):
+    done = planned(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_a_step_that_fails_says_why_and_how_to_go_on(endpoint):
+    command = [sys.executable, "-m", "infra.runners.step", "plan", "--run", "r"]
+    environment = os.environ | {"TRAFFICLAKE_STAGE": "nowhere"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "step 'plan' failed" in done.stderr
+    assert "NoSuchBucket" in done.stderr
+    assert done.stderr.splitlines()[-1] == pipeline.PLAN.how_to_go_on
 
 
 HOLDER = """
@@ -192,11 +275,8 @@ def test_the_dbt_log_gives_progress_and_each_error_once():
 
 def test_every_argument_of_a_step_is_a_known_parameter():
     values = dict.fromkeys(pipeline.PARAMETERS, "value")
-    for step in pipeline.STEPS:
+    for step in (*pipeline.STEPS, *pipeline.DAILY):
         assert {template.format(**values) for template in step.arguments.values()} <= {"value"}
-
-
-STEPS_CITY = CitySettings(stage="steps")
 
 
 def run_with(monkeypatch, tmp_path, calls: list[str], failing: str | None):
@@ -208,9 +288,7 @@ def run_with(monkeypatch, tmp_path, calls: list[str], failing: str | None):
             raise ExpectationsFailedError([], "Do this next.")
         return {"rows": 1}
 
-    # Buckets of its own: what other tests landed is nothing to these runs.
-    for bucket in (STEPS_CITY.raw_bucket, STEPS_CITY.lake_bucket):
-        boto3.client("s3").create_bucket(Bucket=bucket)
+    make_buckets()
     monkeypatch.setattr(run_steps._Runner, "call", call)
     return run_steps.run(on_event=lambda event: None, lock_file=tmp_path / "run.lock", city=STEPS_CITY)
 
@@ -245,7 +323,7 @@ def test_a_failed_audit_stops_before_publish_and_keeps_the_hours_pending(monkeyp
 
 
 def test_the_steps_that_run_python_exist():
-    for step in pipeline.STEPS:
+    for step in (pipeline.PLAN, *pipeline.STEPS, *pipeline.DAILY):
         if step.kind == "python":
             module, function = step.target.split(":")
             assert callable(getattr(importlib.import_module(module), function))

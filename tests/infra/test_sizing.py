@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from infra import measured
 from infra.sizing import (
+    DAY_S,
     GB,
     MOST_SENSORS,
     SHARD_IN_BYTES,
@@ -60,7 +61,7 @@ BY_HAND = {
     "workers of Glue": (lambda need: need.glue.workers, (2, 2, 6)),
     "seconds of the jobs": (lambda need: need.glue.seconds_per_run, (123.07, 273.48, 733.93)),
     "GB landed a day: 26 bytes a reading": (lambda need: need.raw_gb, (0.1046, 5.2303, 104.606)),
-    "metrics: 3 a zone and 6": (lambda need: need.custom_metrics, (12, 306, 306)),
+    "metrics: 3 a zone and 8": (lambda need: need.custom_metrics, (14, 308, 308)),
 }
 
 
@@ -69,6 +70,14 @@ def test_a_city_needs_what_was_computed_by_hand(what):
     of, expected = BY_HAND[what]
     found = [of(size(City(*city))) for city in ((1_000, 20), (50_000, 20), (50_000, 1))]
     assert found == pytest.approx(expected, rel=1e-3)
+
+
+@given(CITIES)
+def test_one_process_keeps_up_with_a_shard(city):
+    need = size(city)
+    for function, stream in (("judge", need.readings_stream), ("track", need.segment_stream)):
+        of_day = need.functions[function]
+        assert of_day.invocations * of_day.duration_s / stream.shards < DAY_S
 
 
 @given(CITIES)

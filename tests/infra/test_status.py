@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyiceberg.expressions import EqualTo
 
-from infra.status import Status, newest, show
+from infra.newest import newest
+from infra.status import Status, show
 from ingestion.iceberg_catalog import open_catalog
 
 NOON = datetime(2026, 3, 2, 12)

@@ -27,6 +27,7 @@ import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 
 from infra import home as local_home
+from infra.local import call_record
 from infra.local import process as endpoint_process
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -48,8 +49,9 @@ class Home:
     def environment(self) -> dict[str, str]:
         """Environment of a command at this home: nothing of the caller's AWS set-up or city settings reaches it."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRAFFICLAKE_"))}
-        cache = {name: value for name, value in os.environ.items() if name.startswith("TRAFFICLAKE_CACHE")}
-        return kept | cache | {"TRAFFICLAKE_STATE_DIR": str(self.folder), "COLUMNS": "200"}
+        ours = ("TRAFFICLAKE_CACHE", call_record.VARIABLE)
+        kept |= {name: value for name, value in os.environ.items() if name.startswith(ours)}
+        return kept | {"TRAFFICLAKE_STATE_DIR": str(self.folder), "COLUMNS": "200"}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start the command and return its process, in a process group of its own."""

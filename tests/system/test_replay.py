@@ -289,6 +289,23 @@ def test_a_reading_that_vanishes_is_seen_and_curating_its_hour_again_mends_it(re
     assert "is_balanced" in failed.stderr
     hours = catalog.load_table("marts.reconciliation_hourly").scan().to_arrow().to_pylist()
     assert [row["arrival_hour"] for row in hours if not row["is_balanced"]] == [hour(1)]
+    assert _told_of_unbalanced_hours(replayed) == 1
 
     replayed.trafficlake("run", "--from", option(0), "--to", option(HOURS))
     assert_equal(final_tables(replayed), clean)
+
+
+def _told_of_unbalanced_hours(home) -> float:
+    """Return the most that CloudWatch was told of."""
+    metric = {
+        "Namespace": "trafficlake",
+        "MetricName": "UnbalancedHours",
+        "Dimensions": [{"Name": "stage", "Value": "local"}],
+    }
+    now = datetime.now(UTC)
+    found = home.aws("cloudwatch").get_metric_data(
+        MetricDataQueries=[{"Id": "told", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Maximum"}}],
+        StartTime=now - timedelta(hours=6),
+        EndTime=now + timedelta(hours=1),
+    )
+    return max(found["MetricDataResults"][0]["Values"])

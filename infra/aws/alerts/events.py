@@ -108,6 +108,7 @@ class Routes(Construct):
     ) -> None:
         """Make all routes of the stage."""
         super().__init__(scope, construct_id)
+        self.topics: dict[str, sns.Topic] = {}
         self._stage, self._bus, self._undelivered = stage, bus, undelivered
         city = stage.city
         self._key = RotatedKey(self, "Key", stage=stage, purpose="alerts")
@@ -128,7 +129,7 @@ class Routes(Construct):
             self,
             "WebhookKey",
             secret_name=self._stage.city.webhook_secret,
-            description=f"What webhooks of alerts get as {definitions.WEBHOOK_HEADER}",
+            description=definitions.WEBHOOK_KEY_DESCRIPTION,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=40, exclude_punctuation=True),
             removal_policy=removal(self._stage),
         )
@@ -139,6 +140,7 @@ class Routes(Construct):
     def _route(self, route: AlertRoute) -> None:
         name = definitions.route_name(self._stage.city, route)
         topic = sns.Topic(self, f"{route.name}Topic", topic_name=name, master_key=self._key, enforce_ssl=True)
+        self.topics[route.name] = topic
         topic.add_to_resource_policy(
             iam.PolicyStatement(principals=[EVENTS], actions=["sns:Publish"], resources=[topic.topic_arn])
         )
@@ -154,7 +156,7 @@ class Routes(Construct):
             name=name,
             event_bus_name=self._bus.event_bus_name,
             event_pattern=definitions.route_pattern(route),
-            description="Alerts of a route to its topic and webhook",
+            description=definitions.ROUTE_DESCRIPTION,
             targets=cdk_names(rule_targets),
         )
         self._undelivered.add_to_resource_policy(
@@ -190,7 +192,7 @@ def watch_every_minute(scope: Construct, construct_id: str, *, stage: Stage, wat
         scope,
         construct_id,
         rule_name=definitions.function_name(stage.city, "watch"),
-        description="Ticks and silent feeds",
+        description=definitions.WATCH_DESCRIPTION,
         schedule=events.Schedule.expression(definitions.WATCH_RATE),
         targets=[targets.LambdaFunction(watch)],
     )

@@ -1,7 +1,6 @@
 """The functions' code on AWS: the package that they have at home, with the modules compiled for Lambda's platform."""
 
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -10,12 +9,12 @@ from pathlib import Path
 
 from infra import alert_definitions as definitions
 from infra import function_package
+from infra.aws.lock_file import locked
 
 # In the words of uv. Lambda's own Linux is newer, so it runs them.
 PLATFORM = "x86_64-manylinux2014"
 PYTHON = definitions.RUNTIME.removeprefix("python")
 COMPILED = (".so", ".pyd")
-_LOCK = Path(__file__).parents[3] / "requirements.txt"
 
 
 def write_package(folder: Path) -> Path:
@@ -52,17 +51,9 @@ def fetch_compiled(packages: Iterable[str], folder: Path) -> dict[str, Path]:
     distributions = {name.lower() for package in packages for name in packages_distributions()[package]}
     folder.mkdir()
     requirements = folder / "requirements.txt"
-    requirements.write_text("\n".join(map(_locked, sorted(distributions))))
+    requirements.write_text("\n".join(map(locked, sorted(distributions))))
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--require-hashes", "--python-platform", PLATFORM, "--python-version", PYTHON]
     subprocess.run([*command, "--target", folder, "-r", requirements], check=True)
     compiled = (path for path in folder.rglob("*") if path.suffix in COMPILED)
     return {path.relative_to(folder).as_posix(): path for path in compiled}
-
-
-def _locked(distribution: str) -> str:
-    """Return the lines of the lock file that pin a distribution, with their hashes."""
-    pinned = re.search(rf"^{re.escape(distribution)}==.*(\n .*)*", _LOCK.read_text(), re.MULTILINE)
-    if pinned is None:
-        raise LookupError(f"{distribution} is not in {_LOCK.name}; `make lock` resolves it anew.")
-    return pinned[0]

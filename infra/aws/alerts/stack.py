@@ -6,9 +6,11 @@ from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.aws.alerts.event_schema import EventSchema
 from infra.aws.alerts.events import AlertBus, ChangePipe, DeadLetters, Routes, watch_every_minute
 from infra.aws.alerts.functions import AlertFunctions
 from infra.aws.alerts.table import AlertTable
+from infra.aws.defaults import outputs
 from infra.aws.ingest.streams import Streams
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
@@ -45,6 +47,7 @@ class AlertsStack(Stack):
             failed=failed,
         )
         bus = AlertBus(self, "Bus", stage=stage)
+        EventSchema(self, "Schema", stage=stage)
         ChangePipe(
             self,
             "Changes",
@@ -54,5 +57,16 @@ class AlertsStack(Stack):
             bus=bus,
             undelivered=undelivered,
         )
-        Routes(self, "Routes", stage=stage, bus=bus, undelivered=undelivered)
+        routes = Routes(self, "Routes", stage=stage, bus=bus, undelivered=undelivered)
         watch_every_minute(self, "Watch", stage=stage, watch=functions.watch)
+        told = {
+            "StateTable": (table.table_name, "DynamoDB table of changes, summaries and current alerts"),
+            "Bus": (bus.event_bus_name, "bus of alerts; its archive and its schema registry have the same name"),
+            "FailedQueue": (failed.queue_url, "batches that a function could not take"),
+            "UndeliveredQueue": (undelivered.queue_url, "changes and events that could not be delivered"),
+        }
+        for route, topic in routes.topics.items():
+            told[f"Topic{route.title().replace('-', '')}"] = (topic.topic_arn, f"topic of the route {route}")
+        if any(route.webhook_url for route in city.alert_routes):
+            told["WebhookSecret"] = (city.webhook_secret, "secret whose value webhooks get as their key")
+        outputs(self, told)

@@ -4,29 +4,34 @@ from aws_cdk import Duration
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
+from infra import sizing
 from infra.aws.defaults import RotatedKey, removal
 from infra.aws.roles import ServiceRole, acknowledge
-from infra.aws.stages import Stage
+from infra.aws.stages import Stage, plan_of
 
 
 class Streams(Construct):
     """The stream of all readings and that of judged readings, by segment, with their key."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
-        """Make both streams."""
+        """Make both streams, with the capacity that the plan of the stage's city gives each."""
         super().__init__(scope, construct_id)
         self.key = RotatedKey(self, "Key", stage=stage, purpose="streams")
-        self.readings = self._stream("Readings", stage, stage.city.stream)
-        self.segments = self._stream("Segments", stage, stage.city.segment_stream)
+        plan = plan_of(stage)
+        need, modes = plan.resources, plan.stream_modes
+        self.readings = self._stream("Readings", stage, stage.city.stream, need.readings_stream, modes["readings"])
+        self.segments = self._stream(
+            "Segments", stage, stage.city.segment_stream, need.segment_stream, modes["segment-readings"]
+        )
 
-    def _stream(self, construct_id: str, stage: Stage, name: str) -> kinesis.Stream:
-        mode = kinesis.StreamMode.PROVISIONED if stage.shards else kinesis.StreamMode.ON_DEMAND
+    def _stream(self, construct_id: str, stage: Stage, name: str, need: sizing.Stream, mode: str) -> kinesis.Stream:
+        provisioned = stage.capacity == "sized" and mode == "provisioned"
         stream = kinesis.Stream(
             self,
             construct_id,
             stream_name=name,
-            stream_mode=mode,
-            shard_count=stage.shards,
+            stream_mode=kinesis.StreamMode.PROVISIONED if provisioned else kinesis.StreamMode.ON_DEMAND,
+            shard_count=need.shards if provisioned else None,
             retention_period=Duration.hours(stage.stream_retention_h),
             encryption=kinesis.StreamEncryption.KMS,
             encryption_key=self.key,

@@ -16,13 +16,12 @@ _UPLOAD_DAYS = 7
 class AccessLogs(s3.Bucket):
     """The bucket that S3 writes accesses to all others into. S3 can do that only with a key of its own."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, name: str) -> None:
         """Make the bucket."""
-        city = stage.city
         super().__init__(
             scope,
             construct_id,
-            bucket_name=f"{city.prefix}-access-logs{city.bucket_suffix}",
+            bucket_name=name,
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
@@ -83,6 +82,20 @@ class DataBucket(s3.Bucket):
         )
 
 
+def cheaper_with_age(stage: Stage) -> list[s3.Transition]:
+    """Return how landing objects move to cheaper storage that queries can still read.
+
+    Athena and Spark skip objects of the other Glacier classes, and then an old hour could not be curated again.
+    """
+    ages = {
+        s3.StorageClass.INFREQUENT_ACCESS: stage.raw_infrequent_after_days,
+        s3.StorageClass.GLACIER_INSTANT_RETRIEVAL: stage.raw_archive_after_days,
+    }
+    return [
+        s3.Transition(storage_class=storage, transition_after=Duration.days(days)) for storage, days in ages.items()
+    ]
+
+
 class Buckets(Construct):
     """The four buckets. What arrives has a key of its own: who delivers it cannot read the lake."""
 
@@ -92,28 +105,19 @@ class Buckets(Construct):
         city = stage.city
         self.raw_key = RotatedKey(self, "RawKey", stage=stage, purpose="raw")
         self.lake_key = RotatedKey(self, "LakeKey", stage=stage, purpose="lake")
-        logs = AccessLogs(self, "AccessLogs", stage=stage)
+        self.access_logs = AccessLogs(
+            self, "AccessLogs", stage=stage, name=f"{city.prefix}-access-logs{city.bucket_suffix}"
+        )
         self.raw = DataBucket(
             self,
             "Raw",
             stage=stage,
             name=city.raw_bucket,
             key=self.raw_key,
-            access_logs=logs,
-            transitions=[
-                s3.Transition(
-                    storage_class=s3.StorageClass.INFREQUENT_ACCESS,
-                    transition_after=Duration.days(stage.raw_infrequent_after_days),
-                ),
-                # Athena and Spark skip objects of the other Glacier classes, and then an old hour could not be
-                # curated again.
-                s3.Transition(
-                    storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
-                    transition_after=Duration.days(stage.raw_archive_after_days),
-                ),
-            ],
+            access_logs=self.access_logs,
+            transitions=cheaper_with_age(stage),
         )
-        ours = {"stage": stage, "key": self.lake_key, "access_logs": logs}
+        ours = {"stage": stage, "key": self.lake_key, "access_logs": self.access_logs}
         self.lake = DataBucket(self, "Lake", name=city.lake_bucket, **ours)
         self.results = DataBucket(
             self, "Results", name=city.results_bucket, expire_after_days=stage.results_expire_after_days, **ours

@@ -18,6 +18,7 @@ from infra.local.athena.context import Answer, Client, Context
 from infra.local.athena.engine import Outcome, QueryCancelled
 from infra.local.athena.state import Execution, State, now
 from infra.local.athena.text import Statement, tokenize
+from infra.local.principals import ATHENA_KEY
 from infra.local.toolchain import ToolchainError
 from infra.local.trino import Trino, start
 
@@ -64,6 +65,8 @@ class Executor:
                     service,
                     endpoint_url=self._endpoint_url,
                     region_name="us-east-1",
+                    aws_access_key_id=ATHENA_KEY,
+                    aws_secret_access_key=ATHENA_KEY,
                     config=Config(max_pool_connections=2 * AT_ONCE, retries={"max_attempts": 3}),
                 )
             return self._clients[service]

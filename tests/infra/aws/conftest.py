@@ -1,5 +1,7 @@
 """Templates: of a whole stage, synthesised once, and of one construct in an empty stack."""
 
+# Before the CDK, which starts the Node that this names when it is imported.
+import infra.aws  # noqa: F401  # isort: skip
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -160,6 +160,21 @@ CONTRACTS: dict[str, str] = {
         events._tick_scheduled_rules()
         assert len(taken) == 4 and json.loads(taken[0].event)["detail-type"] == "Scheduled Event"
     """,
+    "a replay is kept with the rules that it is for, and its events name it": """
+        events, taken = app._get_module("eventbridge"), []
+        events_base.patch(app, taken.append)
+        events._ensure_default_bus()
+        for name in ("wanted", "other"):
+            events._put_rule({"Name": name, "EventPattern": '{"source": ["s"]}'})
+            arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+            events._put_targets({"Rule": name, "Targets": [{"Id": "t", "Arn": arn}]})
+        only = {"FilterArns": ["arn:aws:events:us-east-1:000000000000:rule/wanted"]}
+        events._replays["r"] = {"Destination": only}
+        event = {"EventId": "e", "Source": "s", "DetailType": "t", "Detail": "{}", "EventBusName": "default", "Time": 0}
+        events._dispatch_event(event | {"ReplayName": "r"})
+        assert [delivery.rule_arn for delivery in taken] == only["FilterArns"]
+        assert json.loads(taken[0].event)["replay-name"] == "r"
+    """,
     "API destinations are called with these functions": """
         events = app._get_module("eventbridge")
         key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "k"}}
@@ -197,11 +212,30 @@ CONTRACTS: dict[str, str] = {
         base.run_functions_with(app, dict, print)
         assert functions._poll_kinesis() is False
     """,
+    "tasks of state machines are looked up by their beginning, and fail with an error and its cause": """
+        machines = app._get_module("stepfunctions")
+        resource, given = "arn:aws:states:::codebuild:startBuild", {"ProjectName": "p"}
+        def fail(parameters):
+            assert parameters == given
+            raise base.TaskError("CodeBuild.Full", "no")
+        base.add_tasks(app, {resource: fail, "arn:aws:states:::aws-sdk:s3:getObject": lambda given: {"Body": "b"}})
+        assert machines._invoke_resource("arn:aws:states:::aws-sdk:s3:getObject", {}) == {"Body": "b"}
+        with pytest.raises(machines._ExecutionError) as failure:
+            machines._invoke_resource(resource + ".sync", given)
+        assert (failure.value.error, failure.value.cause) == ("CodeBuild.Full", "no")
+    """,
     "the sender's call delivers through one function": """
         firehose = app._get_module("firehose")
         assert firehose.ingest_from_kinesis_source("arn", [("k", b"x")]) is None
         source = inspect.getsource(app._get_module("kinesis"))
         assert "_firehose.ingest_from_kinesis_source(" in source
+    """,
+    "CloudFormation finds a type in one table, and one function says which types may wait": """
+        from ministack.services.cloudformation import provisioners, stacks
+        base.provision_with({"AWS::X::Y": {"create": lambda *made: made, "delete": lambda *gone: None}})
+        assert provisioners._provision_resource("AWS::X::Y", "L", {"P": 1}, "S") == ("L", {"P": 1}, "S")
+        waiting = map(stacks._runs_on_worker_thread, ("AWS::X::Y", "AWS::CloudFormation::Stack", "AWS::S3::Bucket"))
+        assert list(waiting) == [True, True, False]
     """,
     "only one shutdown hook saves, and only in good order": """
         assert "save_all(_build_persistence_save_dict())" in inspect.getsource(app._handle_lifespan)

@@ -12,6 +12,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra import function_package
+from infra.local import functions
+
 # Real processes take their time to start, and `make test` has ten minutes.
 pytestmark = pytest.mark.slow
 
@@ -62,6 +65,11 @@ def handler(event, context):
 def test_a_function_calls_the_endpoint_with_boto3_as_it_stands(endpoint, create_function):
     name = create_function("import boto3\n" + ANSWER + "boto3.client('sts').get_caller_identity()['Account']")
     assert invoke(name)[0] == "000000000000"
+
+
+def test_a_function_calls_under_its_own_name(endpoint, create_function):
+    name = create_function("import boto3\n" + ANSWER + "boto3.Session().get_credentials().access_key")
+    assert invoke(name)[0] == name
 
 
 def test_an_error_has_its_type_its_message_and_its_place_in_the_log_and_leaves_the_process_warm(
@@ -226,3 +234,8 @@ def test_functions_mappings_queues_and_secrets_survive_a_kill(run_endpoint, use_
         attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         assert attributes["VisibilityTimeout"] == "7"
         assert boto3.client("secretsmanager").get_secret_value(SecretId="secret")["SecretString"] == "hidden"
+
+
+def test_what_the_runtime_provides_is_not_packaged():
+    """Two lists, because the endpoint imports nothing of the product."""
+    assert set(functions.PROVIDED) <= set(function_package.PROVIDED)

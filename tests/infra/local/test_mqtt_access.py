@@ -26,6 +26,7 @@ def _policy(effect: str, action: Any, resource: Any, **more: Any) -> str:
     [
         ("iot:Connect", "client/any", True),
         ("iot:Publish", "topic/traffic/sensors/s-1", True),
+        ("iot:Publish", "topic/device/s-1/telemetry", True),
         ("iot:Publish", "topic/traffic/data", True),
         ("iot:Publish", "topic/$aws/things/s-1/shadow/update", True),
         ("iot:Subscribe", "topicfilter/$aws/things/s-1/shadow/update/accepted", True),
@@ -34,6 +35,9 @@ def _policy(effect: str, action: Any, resource: Any, **more: Any) -> str:
         ("iot:Publish", "topic/traffic/sensors/s-1/x", False),
         ("iot:Publish", "topic/traffic/sensors/s-11", False),
         ("iot:Publish", "topic/traffic/sensors/+", False),
+        ("iot:Publish", "topic/device/s-2/telemetry", False),
+        ("iot:Publish", "topic/device/+/telemetry", False),
+        ("iot:Publish", "topic/device/s-1/commands", False),
         ("iot:Publish", "topic/$aws/things/s-1/shadow/update/accepted", False),
         ("iot:Publish", "topic/$aws/things/s-2/shadow/update", False),
         ("iot:Subscribe", "topicfilter/#", False),

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from infra import devices, home
 from infra.home_iot import create_device_resources
 from infra.settings import settings
-from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC
+from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC, TELEMETRY_TOPIC
 from tests.bench import mqtt_load
 from tests.infra.mqtt_clients import Client, Device, DeviceHome, create_stream_and_bucket, mosquitto_pub, wait_for
 
@@ -32,6 +32,7 @@ from tests.infra.mqtt_clients import Client, Device, DeviceHome, create_stream_a
 pytestmark = pytest.mark.slow
 
 READING = {"vehicle_count": 12, "avg_speed": 54.5}
+OWN_TOPICS = [f"{SENSORS_TOPIC}/{{id}}", TELEMETRY_TOPIC.replace("+", "{id}")]
 
 
 def test_a_reading_becomes_one_record_under_the_devices_key(device_home: DeviceHome, device: Device) -> None:
@@ -43,12 +44,27 @@ def test_a_reading_becomes_one_record_under_the_devices_key(device_home: DeviceH
     assert record == READING | {"sensor_id": device.id, "topic_sensor_id": device.id}
 
 
-def test_a_device_speaks_for_itself_whatever_its_payload_says(device_home: DeviceHome, device: Device) -> None:
+@pytest.mark.parametrize("topic", OWN_TOPICS)
+def test_a_device_speaks_for_itself_whatever_its_payload_says(
+    device_home: DeviceHome, device: Device, topic: str
+) -> None:
     with device_home.connected(device) as client:
-        assert client.publish(device.topic, {"sensor_id": "another", "topic_sensor_id": "another"} | READING)
-        assert client.publish(device.topic, READING)
+        assert client.publish(topic.format(id=device.id), {"sensor_id": "another"} | READING)
+        assert client.publish(topic.format(id=device.id), READING)
     assert [reading["sensor_id"] for reading in device_home.readings(device)] == [device.id, device.id]
     assert [reading["topic_sensor_id"] for reading in device_home.readings(device)] == [device.id, device.id]
+
+
+@pytest.mark.parametrize("topic", OWN_TOPICS)
+def test_what_claims_to_know_its_topic_is_kept_and_goes_no_further(
+    device_home: DeviceHome, device: Device, topic: str
+) -> None:
+    claimed = {"sensor_id": "another", "topic_sensor_id": "another"} | READING
+    with device_home.connected(device, f"{device.id}-client") as client:
+        assert client.publish(topic.format(id=device.id), claimed)
+    (kept,) = [event for event in device_home.refused() if event["clientId"] == f"{device.id}-client"]
+    assert json.loads(base64.b64decode(kept["base64OriginalPayload"])) == claimed
+    assert device_home.readings(device) == []
 
 
 def test_on_the_older_topic_the_payload_says_whose_reading_it_is(device_home: DeviceHome, device: Device) -> None:

@@ -10,6 +10,11 @@ from ingestion.alerts.metrics import emit, emit_summaries, emit_zone
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+@pytest.fixture(autouse=True)
+def service(monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "alerts")
+
+
 def lines(capsys) -> list[dict]:
     """Return what was written, each as metrics by dimension: {(("service", "alerts"), ...): {name: values}}."""
     found = []

@@ -34,6 +34,7 @@ LANDING = [
     ("weather_condition", "string"),
     ("battery", "double"),
     ("received_at", "string"),
+    ("topic_sensor_id", "string"),
 ]
 CURATED = [
     ("sensor_id", "string"),

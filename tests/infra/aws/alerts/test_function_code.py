@@ -1,6 +1,5 @@
 """The functions' package on AWS has what Lambda can run."""
 
-import io
 import zipfile
 
 import pytest
@@ -9,13 +8,14 @@ from infra import alert_definitions as definitions
 from infra import function_package
 from infra.aws.alerts import function_code
 from infra.aws.alerts.function_code import COMPILED
+from tests.infra.aws.templates import of_type
 
 
 @pytest.fixture(scope="module")
-def package(synthesized):
+def package(prod, synthesized):
     """The package that stage prod uploads."""
-    (asset,) = synthesized[0].parent.glob("asset.*.zip")
-    return zipfile.ZipFile(io.BytesIO(asset.read_bytes()))
+    (key,) = {each["Properties"]["Code"]["S3Key"] for each in of_type(prod, "AWS::Lambda::Function")}
+    return zipfile.ZipFile(synthesized[0].with_name(f"asset.{key}"))
 
 
 def test_it_holds_every_handler(package):

@@ -1,7 +1,11 @@
 """The streams are encrypted with a key of their own, keep what the stage says, and tell writing from reading."""
 
-import pytest
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from infra import cli
 from infra.aws.ingest.streams import Streams
 from infra.aws.roles import ServiceRole
 from infra.aws.stages import STAGES
@@ -22,23 +26,36 @@ def test_each_is_encrypted_with_a_rotated_key_of_ours(resources_of, stage):
         assert resources[encryption["KeyId"]["Fn::GetAtt"][0]]["Properties"]["EnableKeyRotation"] is True
 
 
-@pytest.mark.parametrize(
-    ("name", "capacity"),
-    [
-        ("prod", {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "RetentionPeriodHours": 48}),
-        (
-            "test",
-            {"StreamModeDetails": {"StreamMode": "PROVISIONED"}, "ShardCount": 1, "RetentionPeriodHours": 24},
-        ),
-    ],
-)
-def test_capacity_and_retention_are_the_stage_s(resources_of, name, capacity):
-    stage = STAGES[name]
-    resources = resources_of(lambda stack: Streams(stack, "Streams", stage=stage))
-    found = properties(resources, STREAM, Name=stage.city.stream)
-    assert {
-        key: found.get(key) for key in ("StreamModeDetails", "ShardCount", "RetentionPeriodHours") if key in found
-    } == capacity
+def capacity(found):
+    mode = found["StreamModeDetails"]["StreamMode"]
+    return mode.lower().replace("_", "-"), found.get("ShardCount")
+
+
+@pytest.mark.parametrize(("sensors", "interval_s"), [(1, 86_400), (50_000, 20), (50_000, 1), (600_000, 20)])
+def test_each_has_the_shards_that_the_plan_of_the_city_gives_it(resources_of, stage, sensors, interval_s):
+    city = ["--sensors", str(sensors), "--interval", str(interval_s)]
+    planned = json.loads(CliRunner().invoke(cli.app, ["plan", *city, "--output", "json"]).stdout)["resources"]
+    sized = stage.model_copy(update={"sensors": sensors, "interval_s": interval_s})
+    resources = resources_of(lambda stack: Streams(stack, "Streams", stage=sized))
+    for name, need, mode in (
+        (stage.city.stream, "readings_stream", "readings"),
+        (stage.city.segment_stream, "segment_stream", "segment-readings"),
+    ):
+        expected = planned["stream_modes"][mode]
+        shards = planned[need]["shards"] if expected == "provisioned" else None
+        assert capacity(properties(resources, STREAM, Name=name)) == (expected, shards)
+
+
+def test_a_stage_may_leave_capacity_to_aws(resources_of, stage):
+    on_demand = stage.model_copy(update={"capacity": "on-demand"})
+    resources = resources_of(lambda stack: Streams(stack, "Streams", stage=on_demand))
+    assert {capacity(each["Properties"]) for each in of_type(resources, STREAM)} == {("on-demand", None)}
+
+
+@pytest.mark.parametrize(("name", "hours"), [("prod", 48), ("test", 24)])
+def test_they_keep_records_as_long_as_the_stage_says(resources_of, name, hours):
+    resources = resources_of(lambda stack: Streams(stack, "Streams", stage=STAGES[name]))
+    assert {each["Properties"]["RetentionPeriodHours"] for each in of_type(resources, STREAM)} == {hours}
 
 
 def test_who_writes_one_stream_can_neither_read_it_nor_write_the_other(resources_of, stage):

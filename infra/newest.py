@@ -1,4 +1,4 @@
-"""What a table's own list of files says of it, without reading data, however long its history is."""
+"""What a table's own list of files says of a column of times: no data is read, however long the history is."""
 
 from datetime import date, datetime
 
@@ -7,6 +7,12 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.types import DateType
 from pyiceberg.utils.datetime import days_to_date, micros_to_timestamp
+
+
+def newest(catalog: Catalog, name: str, column: str) -> datetime | None:
+    """Return the latest time in a column of a table, None where there is no row or no table."""
+    files = file_bounds(catalog, name, column)
+    return max((latest for latest, _ in files or []), default=None)  # type: ignore[type-var,return-value]
 
 
 def file_bounds(catalog: Catalog, name: str, column: str) -> list[tuple[date | datetime, int]] | None:

@@ -1,0 +1,38 @@
+"""Colours that people with any colour vision tell apart, and the theme that uses them.
+
+Series are Okabe and Ito's palette; scales are Matplotlib's cividis and viridis at five steps, dark to light. What is
+less observed than it should be is light grey, lighter than the grey in the middle of cividis.
+"""
+
+from typing import Any
+
+DOUBTFUL = "#BDBDBD"
+NO_FIGURE = "#EDEDED"
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
+SCALES = {
+    "cividis": ("#00224E", "#434E6C", "#7D7C78", "#BCAF6F", "#FEE838"),
+    "viridis": ("#440154", "#3B528B", "#21918C", "#5EC962", "#FDE725"),
+}
+BASE_THEME = "CLASSIC"
+
+
+def scale(name: str, low: float, high: float) -> dict[str, Any]:
+    """Return a scale of a heat map; cells without a value are of the colour for no figure."""
+    ends = SCALES[name][0], SCALES[name][len(SCALES[name]) // 2], SCALES[name][-1]
+    values = low, (low + high) / 2, high
+    return {
+        "Colors": [{"Color": color, "DataValue": value} for color, value in zip(ends, values, strict=True)],
+        "ColorFillType": "GRADIENT",
+        "NullValueColor": {"Color": NO_FIGURE},
+    }
+
+
+def theme() -> dict[str, Any]:
+    """Return the configuration of the theme."""
+    return {
+        "DataColorPalette": {
+            "Colors": list(SERIES),
+            "MinMaxGradient": [SCALES["cividis"][0], SCALES["cividis"][-1]],
+            "EmptyFillColor": NO_FIGURE,
+        }
+    }

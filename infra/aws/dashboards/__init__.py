@@ -1,0 +1,1 @@
+"""What planners look at: QuickSight's datasets and dashboards, made of the specs."""

@@ -1,0 +1,106 @@
+"""Who may do what: QuickSight on the lake, and people on what is in QuickSight."""
+
+from collections.abc import Iterable, Sequence
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from dashboards.quicksight.datasets import CATALOG, of_athena
+from dashboards.spec import Specs
+from infra.aws.roles import ServiceRole
+from infra.aws.stages import Stage
+from infra.workgroups import PLANNERS_RESULTS
+
+# "Permissions for Amazon QuickSight resources" in the API reference: what the console gives to readers and owners.
+READ_DASHBOARD = ("DescribeDashboard", "ListDashboardVersions", "QueryDashboard")
+OPEN_ANALYSIS = (
+    "DescribeAnalysis",
+    "DescribeAnalysisPermissions",
+    "QueryAnalysis",
+    "RestoreAnalysis",
+    "UpdateAnalysis",
+)
+USE_DATA_SET = ("DescribeDataSet", "DescribeDataSetPermissions", "DescribeIngestion", "ListIngestions", "PassDataSet")
+USE_DATA_SOURCE = ("DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource")
+USE_THEME = ("DescribeTheme", "DescribeThemeAlias", "ListThemeAliases", "ListThemeVersions")
+_QUERY = (
+    "athena:BatchGetQueryExecution",
+    "athena:GetQueryExecution",
+    "athena:GetQueryResults",
+    "athena:GetQueryResultsStream",
+    "athena:GetWorkGroup",
+    "athena:StartQueryExecution",
+    "athena:StopQueryExecution",
+)
+_BROWSE = ("athena:GetDataCatalog", "athena:GetDatabase", "athena:GetTableMetadata", "athena:ListTableMetadata")
+
+
+def principal_arn(stage: Stage, principal: str) -> str:
+    """Return the ARN of a QuickSight user or group; its region is where QuickSight keeps its users."""
+    region = stage.quicksight_identity_region or stage.city.region
+    return f"arn:aws:quicksight:{region}:{Aws.ACCOUNT_ID}:{principal}"
+
+
+def permissions(stage: Stage, principals: Iterable[str], actions: Sequence[str]) -> list[dict[str, object]] | None:
+    """Return the `permissions` of a resource of QuickSight; None for nobody, which is no empty list."""
+    allowed = [f"quicksight:{action}" for action in actions]
+    return [{"principal": principal_arn(stage, each), "actions": allowed} for each in principals] or None
+
+
+class DashboardRole(ServiceRole):
+    """What QuickSight is on the lake: it queries the tables of the specs in the planners' workgroup, and no others."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, specs: Specs, lake_key: kms.IKey) -> None:
+        """Make the role."""
+        super().__init__(scope, construct_id, service="quicksight.amazonaws.com")
+        city = stage.city
+        athena = f"arn:aws:athena:{city.region}:{Aws.ACCOUNT_ID}"
+        self.allow(_QUERY, f"{athena}:workgroup/{city.planners_workgroup}")
+        self.allow(_BROWSE, f"{athena}:datacatalog/{CATALOG}")
+        self._allow_tables(stage, tables_read(specs))
+        self._allow_results(stage)
+        self.allow(["kms:Decrypt", "kms:GenerateDataKey"], lake_key.key_arn)
+
+    def _allow_tables(self, stage: Stage, tables: Sequence[str]) -> None:
+        catalog = f"arn:aws:glue:{stage.city.region}:{Aws.ACCOUNT_ID}"
+        databases = sorted({table.partition(".")[0] for table in tables})
+        # Athena asks for `default` in every query, whatever it reads ("Access to databases and tables in Glue").
+        self.allow(
+            ["glue:GetDatabase"],
+            f"{catalog}:catalog",
+            f"{catalog}:database/default",
+            *(f"{catalog}:database/{database}" for database in databases),
+        )
+        self.allow(["glue:GetTable"], *(f"{catalog}:table/{table.replace('.', '/')}" for table in tables))
+        bucket = f"arn:aws:s3:::{stage.city.lake_bucket}"
+        places = [f"{table.replace('.', '/')}*" for table in tables]
+        self.allow(
+            ["s3:GetObject"],
+            *(f"{bucket}/{place}" for place in places),
+            why_many="the engines name the objects of a table, and dbt the folder of a table that it replaces",
+        )
+        self.allow(["s3:GetBucketLocation"], bucket)
+        self._allow_listing(bucket, places)
+
+    def _allow_results(self, stage: Stage) -> None:
+        bucket = f"arn:aws:s3:::{stage.city.results_bucket}"
+        self.allow(
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+            f"{bucket}/{PLANNERS_RESULTS}*",
+            why_many="Athena names the results of a query",
+        )
+        self.allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], bucket)
+        self._allow_listing(bucket, [f"{PLANNERS_RESULTS}*"])
+
+    def _allow_listing(self, bucket: str, prefixes: Sequence[str]) -> None:
+        conditions = {"StringLike": {"s3:prefix": list(prefixes)}}
+        self.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket], conditions=conditions))
+
+
+def tables_read(specs: Specs) -> list[str]:
+    """Return the tables that the datasets are made of, by full name."""
+    datasets = of_athena(specs)
+    joined = {dataset.join.mart for dataset in datasets if dataset.join}
+    return sorted({str(dataset.mart) for dataset in datasets} | joined)

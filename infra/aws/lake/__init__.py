@@ -1,0 +1,1 @@
+"""The lake: its databases, the jobs that fill it, and how it is queried."""

@@ -1,0 +1,1 @@
+"""The hourly run and the daily jobs."""

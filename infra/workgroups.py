@@ -1,0 +1,53 @@
+"""Athena's workgroups, once: the CDK app and the local home make them of this.
+
+The pipeline says itself where its results and tables lie, so its workgroup enforces nothing: Athena refuses a CREATE
+TABLE AS with a location in a workgroup that enforces its own ("Override client-side settings"), and dbt would leave
+the location out, so that a table lay among results, which expire. Everybody else gets one place, one key and a limit.
+"""
+
+from typing import Any
+
+from infra.settings import CitySettings
+
+# Prefixes in the results bucket: whoever may read one does not read the others'.
+PIPELINE_RESULTS = "athena/"
+ANALYSTS_RESULTS = "analysts/"
+PLANNERS_RESULTS = "planners/"
+
+
+def workgroups(
+    city: CitySettings, *, scan_limit_bytes: int | None = None, key_arn: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the arguments of Athena's CreateWorkGroup for each workgroup.
+
+    Results are encrypted with the key of `key_arn`; a query of a person or a dashboard that has scanned
+    `scan_limit_bytes` is stopped. At home there is neither key nor bill.
+    """
+    limit = {} if scan_limit_bytes is None else {"BytesScannedCutoffPerQuery": scan_limit_bytes}
+    encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}
+    common = {
+        "PublishCloudWatchMetricsEnabled": True,
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
+    }
+
+    def results(prefix: str) -> dict[str, Any]:
+        location = {"OutputLocation": f"s3://{city.results_bucket}/{prefix}"}
+        return {"ResultConfiguration": location | ({"EncryptionConfiguration": encryption} if key_arn else {})}
+
+    return [
+        {
+            "Name": city.workgroup,
+            "Description": "Queries of the pipeline",
+            "Configuration": {**results(PIPELINE_RESULTS), "EnforceWorkGroupConfiguration": False, **common},
+        },
+        {
+            "Name": city.analysts_workgroup,
+            "Description": "Queries of analysts",
+            "Configuration": {**results(ANALYSTS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+        },
+        {
+            "Name": city.planners_workgroup,
+            "Description": "Queries of planners and of the dashboards that they look at",
+            "Configuration": {**results(PLANNERS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+        },
+    ]

@@ -1,0 +1,249 @@
+"""Each dashboard is a definition that QuickSight's own model takes, whose every reference leads somewhere."""
+
+import re
+from collections import Counter
+from itertools import chain, pairwise
+
+import pytest
+import sqlglot
+from quicksight_api import bodies, refused
+from sqlglot import exp
+
+from dashboards.quicksight import colors
+from dashboards.quicksight.datasets import data_set
+from dashboards.spec import load
+
+NAMES = [dashboard.name for dashboard in load().dashboards]
+# Of the QuickSight user guide, "Functions by category".
+FUNCTIONS = {
+    *("sum", "min", "max", "count", "distinct_count", "sumif", "minif", "maxif", "countif"),
+    *("sumover", "minover", "maxover", "countover", "distinctcountover", "periodoverperiodlastvalue"),
+    *("ifelse", "isnull", "isnotnull", "nullif", "coalesce", "concat", "datediff", "adddatetime", "truncdate", "now"),
+    *("and", "or", "not"),
+}
+
+
+@pytest.fixture(params=NAMES)
+def definition(request, definitions):
+    """One dashboard's definition."""
+    return definitions[request.param]
+
+
+def columns(specs, dataset):
+    made = data_set(specs, specs.datasets[dataset], prefix="p", data_source_arn="arn")
+    table = made["LogicalTableMap"].get("both") or made["LogicalTableMap"]["rows"]
+    (shown,) = bodies(table, "ProjectedColumns")
+    return set(shown)
+
+
+def fields_of(specs, definition):
+    """Columns and calculated fields by dataset."""
+    found = {
+        each["Identifier"]: columns(specs, each["Identifier"]) for each in definition["DataSetIdentifierDeclarations"]
+    }
+    for field in definition["CalculatedFields"]:
+        found[field["DataSetIdentifier"]].add(field["Name"])
+    return found
+
+
+def visuals(definition):
+    return [body for sheet in definition["Sheets"] for visual in sheet["Visuals"] for body in visual.values()]
+
+
+def test_the_api_takes_dashboard_and_analysis(definition):
+    shared = {"AwsAccountId": "111122223333", "Name": "n", "Definition": definition}
+    assert refused("CreateDashboard", {"DashboardId": "d", **shared}) == []
+    assert refused("CreateAnalysis", {"AnalysisId": "a", **shared}) == []
+
+
+def test_the_check_of_the_api_finds_what_botocore_alone_does_not():
+    theme = {"AwsAccountId": "111122223333", "ThemeId": "t", "Name": "n", "BaseThemeId": "CLASSIC"}
+    assert refused("CreateTheme", {**theme, "Configuration": colors.theme()}) == []
+    reddish = {"DataColorPalette": {"EmptyFillColor": "reddish"}}
+    (found,) = refused("CreateTheme", {**theme, "Configuration": reddish})
+    assert "EmptyFillColor: reddish" in found
+
+
+def test_every_column_that_is_used_is_one_of_its_dataset(specs, definition):
+    known = fields_of(specs, definition)
+    members = ("Column", "SortBy", "LinkToDataSetColumn")
+    used = [each for member in members for each in bodies(definition, member)]
+    assert used
+    assert [each for each in used if each["ColumnName"] not in known[each["DataSetIdentifier"]]] == []
+
+
+def test_calculated_fields_parse_and_lead_to_fields_and_parameters(specs, definition):
+    known = fields_of(specs, definition)
+    parameters = {body["Name"] for each in definition["ParameterDeclarations"] for body in each.values()}
+    for field in definition["CalculatedFields"]:
+        text = re.sub(r"\$\{(\w+)\}", lambda at: f'"parameter {at[1]}"', field["Expression"])
+        tree = sqlglot.parse_one(re.sub(r"\{([^}]+)\}", r'"\1"', text), dialect="duckdb")
+        named = {column.name for column in tree.find_all(exp.Column) if column.this.quoted}
+        asked = {name.removeprefix("parameter ") for name in named if name.startswith("parameter ")}
+        assert named - {f"parameter {name}" for name in asked} <= known[field["DataSetIdentifier"]], field
+        assert asked <= parameters, field
+        without_text = re.sub(r"'[^']*'", "''", re.sub(r"\{[^}]*\}", "x", field["Expression"]))
+        called = {name.lower() for name in re.findall(r"(\w+)\s*\(", without_text)}
+        assert called <= FUNCTIONS, field
+
+
+def test_a_calculated_field_has_one_meaning(definition):
+    names = Counter((field["DataSetIdentifier"], field["Name"]) for field in definition["CalculatedFields"])
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_every_visual_has_title_description_and_text_for_those_who_do_not_see_it(definition):
+    for body in visuals(definition):
+        for text in (body["Title"]["FormatText"], body["Subtitle"]["FormatText"]):
+            assert len(text["PlainText"]) > 3
+        assert body["VisualContentAltText"].startswith(body["Title"]["FormatText"]["PlainText"])
+        assert not body["Subtitle"]["FormatText"]["PlainText"].endswith("…")
+
+
+def test_every_figure_has_its_unit(specs, definition):
+    """The unit of the spec stands in the name of the field and, where it can be read behind a number, there too."""
+    fields = {
+        (dataset.name, measure.title, measure.unit)
+        for dataset in specs.datasets.values()
+        for measure in dataset.measures.values()
+    }
+    for body in visuals(definition):
+        shown = [*bodies(body, "NumericalMeasureField"), *bodies(body, "DateMeasureField")]
+        assert shown
+        for field in shown:
+            column = field["Column"]
+            units = [
+                unit
+                for dataset, title, unit in fields
+                if dataset == column["DataSetIdentifier"] and column["ColumnName"].startswith(title)
+            ]
+            assert any(
+                unit == "1" or f"({unit})" in column["ColumnName"] or "(%)" in column["ColumnName"] for unit in units
+            ), column
+
+
+def test_sorting_labels_and_colours_are_of_fields_that_the_visual_has(definition):
+    for body in visuals(definition):
+        has = set(bodies(body["ChartConfiguration"]["FieldWells"], "FieldId"))
+        spark_axes = set(bodies(list(bodies(body, "XAxisField")), "FieldId"))
+        assert set(bodies(body, "FieldId")) - spark_axes == has
+
+
+def test_ids_are_there_once_and_layouts_place_what_exists_without_overlap(definition):
+    ids = [body["VisualId"] for body in visuals(definition)]
+    assert len(ids) == len(set(ids))
+    fields = [
+        each for body in visuals(definition) for each in bodies(body["ChartConfiguration"]["FieldWells"], "FieldId")
+    ]
+    assert len(fields) == len(set(fields))
+    for sheet in definition["Sheets"]:
+        (layout,) = sheet["Layouts"]
+        boxes = layout["Configuration"]["GridLayout"]["Elements"]
+        assert {box["ElementId"] for box in boxes} == {
+            body["VisualId"] for each in sheet["Visuals"] for body in each.values()
+        }
+        cells = Counter(
+            (column, row)
+            for box in boxes
+            for column in range(box["ColumnIndex"], box["ColumnIndex"] + box["ColumnSpan"])
+            for row in range(box["RowIndex"], box["RowIndex"] + box["RowSpan"])
+        )
+        assert max(cells.values()) == 1
+        assert max(column for column, _ in cells) < 36
+        (controls,) = sheet["SheetControlLayouts"]
+        placed = {each["ElementId"] for each in controls["Configuration"]["GridLayout"]["Elements"]}
+        assert placed == set(bodies(sheet["ParameterControls"], "ParameterControlId"))
+
+
+def test_filters_work_on_visuals_of_their_dataset_and_have_their_control(definition):
+    used = {
+        body["VisualId"]: {
+            column["DataSetIdentifier"] for column in bodies(body["ChartConfiguration"]["FieldWells"], "Column")
+        }
+        for body in visuals(definition)
+    }
+    controls = set(bodies([sheet["ParameterControls"] for sheet in definition["Sheets"]], "SourceParameterName"))
+    parameters = {body["Name"] for each in definition["ParameterDeclarations"] for body in each.values()}
+    assert controls == parameters
+    for group in definition["FilterGroups"]:
+        datasets = {column["DataSetIdentifier"] for column in bodies(group["Filters"], "Column")}
+        for scope in bodies(group, "VisualIds"):
+            assert all(used[visual] == datasets for visual in scope)
+
+
+def test_every_visual_of_a_dataset_that_has_the_column_is_filtered_by_each_control(specs, definitions):
+    for dashboard in specs.dashboards:
+        groups = {
+            group["FilterGroupId"]: set(chain(*bodies(group, "VisualIds")))
+            for group in definitions[dashboard.name]["FilterGroups"]
+        }
+        for control in dashboard.controls:
+            for visual in dashboard.visuals:
+                dataset = specs.datasets[visual.dataset]
+                applies = control.column is None or control.column in dataset.all_columns
+                if dataset.source != "athena" or not applies or (visual.slider and control.kind == "date_range"):
+                    continue
+                filtered = groups[f"{control.id}-{dataset.name}"]
+                assert any(each == visual.id or each.startswith(f"{visual.id}-") for each in filtered)
+
+
+def test_what_is_observed_too_little_is_told_apart_in_every_visual_of_a_figure(specs, definitions):
+    for dashboard in specs.dashboards:
+        made = definitions[dashboard.name]
+        expressions = {
+            (field["DataSetIdentifier"], field["Name"]): field["Expression"] for field in made["CalculatedFields"]
+        }
+        for body in visuals(made):
+            spec_id = body["VisualId"].partition("-")[0]
+            (visual,) = [visual for visual in dashboard.visuals if visual.id == spec_id]
+            dataset = specs.datasets[visual.dataset]
+            reliability = dataset.reliability
+            only_shows_it = reliability and set(visual.measures) == {reliability.measure}
+            is_its_figure = body["VisualId"].endswith(f"-{reliability.measure}") if reliability else False
+            if reliability is None or is_its_figure or (only_shows_it and visual.kind == "heat_map"):
+                continue
+            shown = [
+                expressions.get((column["DataSetIdentifier"], column["ColumnName"]), "")
+                for column in bodies(body, "Column")
+            ]
+            rules = list(bodies(body.get("ConditionalFormatting", {}), "Expression"))
+            is_moment = bool(list(bodies(body, "DateMeasureField")))
+            assert is_moment or any(f"< {reliability.at_least:g}" in text for text in (*shown, *rules)), body[
+                "VisualId"
+            ]
+
+
+def test_a_rule_of_formatting_asks_for_what_its_visual_shows(definition):
+    for body in visuals(definition):
+        shown = {column["ColumnName"] for column in bodies(body["ChartConfiguration"]["FieldWells"], "Column")}
+        for rule in bodies(body.get("ConditionalFormatting", {}), "Expression"):
+            assert set(re.findall(r"\{([^}]+)\}", rule)) <= shown, body["VisualId"]
+
+
+def test_what_quicksight_cannot_read_is_left_out_and_said(specs, definitions):
+    (today,) = [dashboard for dashboard in specs.dashboards if dashboard.name == "today"]
+    (alerts,) = [visual for visual in today.visuals if specs.datasets[visual.dataset].source != "athena"]
+    sheet = next(sheet for sheet in definitions["today"]["Sheets"] if sheet["SheetId"] == "happening")
+    assert alerts.id not in {body["VisualId"] for body in visuals(definitions["today"])}
+    assert alerts.title in sheet["Description"]
+
+
+def test_points_of_the_map_have_a_colour_for_every_class(definitions):
+    (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
+    colours = {each["Element"]["FieldValue"]: each["Color"] for each in bodies(chart, "ColorMap").__next__()}
+    (field,) = [each for each in definitions["today"]["CalculatedFields"] if each["Name"].endswith(", class")]
+    assert set(re.findall(r"'([^']+)'", field["Expression"])) == set(colours)
+    assert len(set(colours.values())) == len(colours)
+
+
+def luminance(color):
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", list(colors.SCALES))
+def test_a_scale_is_ordered_by_lightness_alone(name):
+    lightness = [luminance(color) for color in colors.SCALES[name]]
+    assert lightness == sorted(lightness)
+    assert min(right - left for left, right in pairwise(lightness)) > 0.03
