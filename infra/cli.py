@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from infra import cli_alerts, cli_aws, cli_devices, cli_plan, cli_tables, console
+from infra import cli_alerts, cli_aws, cli_dashboard, cli_devices, cli_plan, cli_tables, console
 from infra.cli_home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
 from infra.errors import FailedError, UsageError
 from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
@@ -40,6 +40,7 @@ app.command()(cli_aws.synth)
 app.command()(cli_aws.deploy)
 app.command()(cli_aws.destroy)
 app.command()(cli_plan.plan)
+app.command()(cli_dashboard.dashboard)
 
 
 class Via(StrEnum):

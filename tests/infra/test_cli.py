@@ -129,6 +129,7 @@ HELP_TEACHES = {
     "plan": "trafficlake plan --sensors 50000 --interval 20s",
     "run": "trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00",
     "query": "marts.congestion_hourly",
+    "dashboard": "trafficlake dashboard --open",
     "env": 'eval "$(trafficlake env)"',
     "status": "reconciliation",
     "demo": "simulated city",
