@@ -95,8 +95,6 @@ class StageTemplates:
                 return re.sub(r"\$\{(.+?)\}", lambda name: self._resolved({"Ref": name[1]}), text)
             case {"Fn::Join": [between, parts]}:
                 return between.join(self._resolved(parts))
-            case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{([\w:]+)\}", lambda name: self._resolved({"Ref": name[1]}), text)
         return self._within(value)
 
     def _within(self, value: Any) -> Any:
