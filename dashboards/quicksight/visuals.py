@@ -84,21 +84,36 @@ def _dimension(visual: Visual, source: Source, column: str) -> Definition:
 
 def _figures(visual: Visual, source: Source, notes: str) -> Parts:
     """Return one visual for each figure: QuickSight has one in each."""
-    doubtful = fields.is_doubtful(source)
-    grey = {"TextColor": {"Solid": {"Expression": doubtful, "Color": colors.DOUBTFUL}}}
     made = []
     for visual_id, name in zip(controls.visual_ids(visual), visual.measures, strict=True):
         measure = source.dataset.measures[name]
-        body: Definition = {
-            "VisualId": visual_id,
-            "ChartConfiguration": {"FieldWells": {"Values": [series.value(visual, source, name)]}},
-        }
-        if doubtful and not fields.measure_is_time(source, name):
-            body["ConditionalFormatting"] = {"ConditionalFormattingOptions": [{"PrimaryValue": grey}]}
+        chart: Definition = {"FieldWells": {"Values": [series.value(visual, source, name)]}}
+        body: Definition = {"VisualId": visual_id, "ChartConfiguration": chart}
+        if series.marks_doubt(source, name) and not fields.measure_is_time(source, name):
+            _add_share_observed(visual_id, body, source)
         says = f"{measure.description} {visual.title}: {visual.description} {notes}"
         body |= _text(fields.measure_name(measure), says)
         made.append(({"KPIVisual": body}, *_FIGURE))
     return Parts(visuals=tuple(made))
+
+
+def _add_share_observed(visual_id: str, body: Definition, source: Source) -> None:
+    """Show the share observed below a figure, which is grey by it: a rule can only ask for what is in the visual."""
+    if source.dataset.reliability is None:
+        return
+    name = source.dataset.reliability.measure
+    field, measure = fields.measure_field(source, name), source.dataset.measures[name]
+    hidden = {"Visibility": "HIDDEN"}
+    chart = body["ChartConfiguration"]
+    chart["FieldWells"]["TargetValues"] = [fields.value(source, f"{visual_id}.observed", field, measure)]
+    chart["KPIOptions"] = {
+        "ProgressBar": hidden,
+        "TrendArrows": hidden,
+        "SecondaryValue": {"Visibility": "VISIBLE"},
+        "PrimaryValueDisplayType": "ACTUAL",
+    }
+    grey = {"TextColor": {"Solid": {"Expression": fields.is_doubtful(source), "Color": colors.DOUBTFUL}}}
+    body["ConditionalFormatting"] = {"ConditionalFormattingOptions": [{"PrimaryValue": grey}]}
 
 
 def _band(visual: Visual, source: Source) -> tuple[Definition, Definition]:

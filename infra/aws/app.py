@@ -66,7 +66,7 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
     streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
     code = lambda_.Code.from_asset(str(write_package(work)))
     AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
-    LakeStack(
+    lake = LakeStack(
         app,
         f"{prefix}-lake",
         buckets=buckets,
@@ -88,4 +88,6 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
     )
     budget.add_stack_dependency(watch)
     if stage.quicksight_readers:
-        DashboardsStack(app, f"{prefix}-dashboards", buckets=buckets, **common)
+        dashboards = DashboardsStack(app, f"{prefix}-dashboards", buckets=buckets, **common)
+        # QuickSight tries its connection when it is made.
+        dashboards.add_stack_dependency(lake)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.aws.stages import STAGES
+from infra.aws.watch.alarm_table import alarms_table
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 RECIPES = (CHECKOUT / "docs" / "operate.md").read_text(encoding="utf-8")
 HEADING, BLOCK = (
@@ -38,6 +41,11 @@ def test_every_recipe_has_a_command():
     titles = [found.group(1) for found in HEADING.finditer(RECIPES)]
     parts = HEADING.split(RECIPES)[2::2]
     assert [title for title, part in zip(titles, parts, strict=True) if "```" not in part and "|" not in part] == []
+
+
+def test_the_table_of_alarms_is_that_of_the_alarms():
+    table = alarms_table(STAGES["prod"])
+    assert table in RECIPES, f"put this in place of the table in docs/operate.md:\n{table}"
 
 
 @pytest.mark.slow

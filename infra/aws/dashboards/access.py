@@ -11,8 +11,8 @@ from dashboards.quicksight.datasets import CATALOG, of_athena
 from dashboards.spec import Specs
 from infra.aws.roles import ServiceRole
 from infra.aws.stages import Stage
+from infra.workgroups import PLANNERS_RESULTS
 
-RESULTS = "planners/"
 # "Permissions for Amazon QuickSight resources" in the API reference: what the console gives to readers and owners.
 READ_DASHBOARD = ("DescribeDashboard", "ListDashboardVersions", "QueryDashboard")
 OPEN_ANALYSIS = (
@@ -88,11 +88,11 @@ class DashboardRole(ServiceRole):
         bucket = f"arn:aws:s3:::{stage.city.results_bucket}"
         self.allow(
             ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-            f"{bucket}/{RESULTS}*",
+            f"{bucket}/{PLANNERS_RESULTS}*",
             why_many="Athena names the results of a query",
         )
         self.allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], bucket)
-        self._allow_listing(bucket, [f"{RESULTS}*"])
+        self._allow_listing(bucket, [f"{PLANNERS_RESULTS}*"])
 
     def _allow_listing(self, bucket: str, prefixes: Sequence[str]) -> None:
         conditions = {"StringLike": {"s3:prefix": list(prefixes)}}

@@ -199,7 +199,8 @@ def test_what_is_observed_too_little_is_told_apart_in_every_visual_of_a_figure(s
             dataset = specs.datasets[visual.dataset]
             reliability = dataset.reliability
             only_shows_it = reliability and set(visual.measures) == {reliability.measure}
-            if reliability is None or (only_shows_it and visual.kind == "heat_map"):
+            is_its_figure = body["VisualId"].endswith(f"-{reliability.measure}") if reliability else False
+            if reliability is None or is_its_figure or (only_shows_it and visual.kind == "heat_map"):
                 continue
             shown = [
                 expressions.get((column["DataSetIdentifier"], column["ColumnName"]), "")
@@ -210,6 +211,13 @@ def test_what_is_observed_too_little_is_told_apart_in_every_visual_of_a_figure(s
             assert is_moment or any(f"< {reliability.at_least:g}" in text for text in (*shown, *rules)), body[
                 "VisualId"
             ]
+
+
+def test_a_rule_of_formatting_asks_for_what_its_visual_shows(definition):
+    for body in visuals(definition):
+        shown = {column["ColumnName"] for column in bodies(body["ChartConfiguration"]["FieldWells"], "Column")}
+        for rule in bodies(body.get("ConditionalFormatting", {}), "Expression"):
+            assert set(re.findall(r"\{([^}]+)\}", rule)) <= shown, body["VisualId"]
 
 
 def test_what_quicksight_cannot_read_is_left_out_and_said(specs, definitions):
