@@ -32,6 +32,7 @@ _NAMES = {
     }""",
     "kinesis": "{StreamName: StreamName, StreamARN: StreamARN}",
     "lambda": "{FunctionName: FunctionName}",
+    "monitoring": "{Namespace: Namespace}",
     "s3": "{Bucket: Bucket, Key: Key, Prefix: Prefix, CopySource: CopySource, Keys: Keys}",
     "sqs": "{QueueUrl: QueueUrl, QueueName: QueueName}",
 }

@@ -40,7 +40,8 @@ FUNCTIONS = ("judge", "track", "describe", "watch")
 
 # Roles of which nothing can be recorded in this run.
 NOT_AT_WORK = {
-    "steps": "the hourly run's, which the live alerts do not start",
+    **dict.fromkeys(("curate-readings", "rollup-5min", "steps"), "the hourly run's, see test_hourly_policies"),
+    **dict.fromkeys(("congestion-episodes", "maintain-tables"), "the daily jobs', which no state machine starts"),
     "hourly": "Step Functions takes it on within AWS; the interpreter of the local home starts steps as itself",
     "schedule of hourly": "EventBridge Scheduler takes it on within AWS",
     "schedule of congestion-episodes, maintain-tables": "EventBridge Scheduler takes it on within AWS",

@@ -152,6 +152,16 @@ def _events(call: Call, cloud: Cloud) -> Iterator[tuple]:
         yield f"events:{call.operation}", _arn("events", bus if bus.startswith("arn:") else f"event-bus/{bus}")
 
 
+def _metrics(call: Call, _cloud: Cloud) -> Iterator[tuple]:
+    yield f"cloudwatch:{call.operation}", "*", (("cloudwatch:namespace", call.names.get("Namespace", "")),)
+
+
+def _identity(call: Call, _cloud: Cloud) -> Iterator[tuple]:
+    # "No permissions are required to perform this operation."
+    if call.operation != "GetCallerIdentity":
+        yield f"sts:{call.operation}", "*"
+
+
 _NEEDS: dict[str, Callable[[Call, Cloud], Iterator[tuple]]] = {
     "athena": _named("WorkGroup", "workgroup/"),
     "dynamodb": _dynamodb,
@@ -159,8 +169,10 @@ _NEEDS: dict[str, Callable[[Call, Cloud], Iterator[tuple]]] = {
     "glue": _glue_catalog,
     "kinesis": _kinesis,
     "lambda": _named("FunctionName", "function:", Invoke="InvokeFunction"),
+    "monitoring": _metrics,
     "s3": _s3,
     "sqs": _named("QueueUrl", ""),
+    "sts": _identity,
 }
 
 
@@ -176,6 +188,9 @@ def _check(need: Need) -> None:
     if name.lower() not in known["Actions"]:
         raise LookupError(f"IAM has no action {need.action}")
     kinds = known["Actions"][name.lower()].get("Resources", [])
+    if need.action == "cloudwatch:PutMetricData":
+        # Metrics are put into a namespace; only those that are put into a data set have a resource.
+        kinds = []
     formats = [text for kind in kinds for text in known["Resources"][kind]["ARNFormats"]]
     patterns = [re.sub(r"\$\{\w+\}", "[^:]*", text) for text in formats] or [r"\*"]
     if not any(re.fullmatch(pattern, need.resource) for pattern in patterns):

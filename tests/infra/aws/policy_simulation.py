@@ -128,7 +128,7 @@ def unused(recorded: Iterable[Recorded], cloud: Cloud, stage_prefix: str) -> set
 def label(role: Role, stage_prefix: str) -> str:
     """Return what to call a role: the function, job or project that has it, or the service where that has only one."""
     (service,) = role.services
-    if service.partition(".")[0] in ("events", "firehose", "iot", "pipes"):
+    if service.partition(".")[0] in ("events", "firehose", "iot", "pipes", "quicksight"):
         return service.partition(".")[0]
     names = ", ".join(sorted(name.removeprefix(f"{stage_prefix}-") for name in role.components))
     return f"schedule of {names}" if service == "scheduler.amazonaws.com" else names
