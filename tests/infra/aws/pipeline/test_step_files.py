@@ -63,6 +63,13 @@ def test_every_package_is_pinned_by_the_lock_with_its_hashes(files):
         assert all(pin in lock and "--hash=sha256:" in pin for pin in pins)
 
 
+def test_a_package_is_pinned_for_every_python_that_the_lock_is_for(files):
+    lock = (ROOT / "requirements.txt").read_text()
+    pins = re.findall(r"^numpy==\S+(?: ;.*)?", lock, re.MULTILINE)
+    assert len(pins) > 1
+    assert all(pin in (files / "requirements.txt").read_text() for pin in pins)
+
+
 def test_dbt_has_its_whole_project(files):
     tracked = subprocess.run(["git", "ls-files", "dbt"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     there = {path.relative_to(files).as_posix() for path in (files / "dbt").rglob("*") if path.is_file()}
