@@ -1,10 +1,12 @@
 """The hourly run and each daily job are started in time, by a role that may start nothing else."""
 
 import json
+from datetime import datetime
 
 import pytest
 
-from glue_jobs import congestion_episodes, maintain_tables
+from glue_jobs.arguments import job_arguments
+from glue_jobs.congestion_episodes import Span, span_of, thresholds_of
 from infra.aws.alerts.events import DeadLetters
 from infra.aws.pipeline.machine import HourlyMachine
 from infra.aws.pipeline.schedules import Schedules
@@ -47,23 +49,25 @@ def test_daily_jobs_start_once_a_day_between_two_runs_and_not_together(resources
     assert times == {"maintain_tables": (3, 40), "congestion_episodes": (3, 55)}
 
 
-@pytest.mark.parametrize("module", [maintain_tables, congestion_episodes], ids=lambda module: module.__name__)
-def test_a_daily_job_gets_arguments_that_it_takes(resources, stage, module, monkeypatch):
-    name = module.__name__.removeprefix("glue_jobs.")
-    schedule = properties(resources, SCHEDULE, Name=stage.city.glue_job(name))
+def started(resources, stage, module):
+    """Return the arguments that the schedule of a daily job gives it, as the job reads them."""
+    schedule = properties(resources, SCHEDULE, Name=stage.city.glue_job(module))
     given = json.loads(schedule["Target"]["Input"])
     assert flat(schedule["Target"]["Arn"]) == "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
-    assert given["JobName"] == stage.city.glue_job(name)
-    reached = []
-    monkeypatch.setattr(module, "spark_session", lambda app, bucket: reached.append((app, bucket)))
-    monkeypatch.setattr(module, "run", lambda *_: reached.append("run") or _Nothing())
-    monkeypatch.setattr(module, "asdict", dict, raising=True)
-    module.main([part for pair in given["Arguments"].items() for part in pair])
-    assert reached == [(name, stage.city.lake_bucket), "run"]
+    assert given["JobName"] == stage.city.glue_job(module)
+    words = [part for pair in given["Arguments"].items() for part in pair]
+    return job_arguments(words, ("lake_bucket",), dict.fromkeys(("from", "to", "warning", "critical", "clear"), ""))
 
 
-class _Nothing(dict):
-    """The counts of a job that did nothing."""
+def test_maintenance_is_told_where_the_lake_is(resources, stage):
+    assert started(resources, stage, "maintain_tables")["lake_bucket"] == stage.city.lake_bucket
+
+
+def test_episodes_are_those_of_the_last_two_days_by_the_city_s_own_thresholds(resources, stage):
+    given = started(resources, stage, "congestion_episodes")
+    assert given["lake_bucket"] == stage.city.lake_bucket
+    assert thresholds_of(given) == stage.city.alert_thresholds
+    assert span_of(given, datetime(2026, 3, 4, 3, 55)) == Span(datetime(2026, 3, 2), datetime(2026, 3, 4))
 
 
 def test_what_cannot_be_started_is_tried_again_and_then_kept(resources):
