@@ -80,7 +80,7 @@ class StageTemplates:
         # The one of these types that others refer to by address.
         return address.format(named) if resource["Type"] == "AWS::SNS::Topic" else named
 
-    def _resolved(self, value: Any) -> Any:
+    def _resolved(self, value: Any) -> Any:  # noqa: PLR0911 — one for each function of CloudFormation
         match value:
             case {"Ref": name}:
                 return _PSEUDO.get(name) or self.identity(name)
@@ -88,12 +88,12 @@ class StageTemplates:
                 return self._attribute(name, attribute)
             case {"Fn::ImportValue": export}:
                 return self._resolved(self._exports[export])
-            case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{(.+?)\}", lambda name: self._resolved({"Ref": name[1]}), text)
             case {"Fn::Join": [between, parts]}:
                 return between.join(self._resolved(parts))
-            case dict():
-                return {name: self._resolved(each) for name, each in value.items()}
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{(.+?)\}", lambda name: self._resolved({"Ref": name[1]}), text)
+        if isinstance(value, dict):
+            return {name: self._resolved(each) for name, each in value.items()}
         return [self._resolved(each) for each in value] if isinstance(value, list) else value
 
     def _attribute(self, logical_id: str, attribute: str) -> str:

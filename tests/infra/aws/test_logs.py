@@ -28,7 +28,9 @@ def groups(prod: Resources) -> set[str]:
 
 
 def test_every_group_keeps_its_logs_as_long_as_the_stage_says(prod):
-    kept = {flat(each["Properties"]["LogGroupName"]): each["Properties"] for each in of_type(prod, "AWS::Logs::LogGroup")}
+    kept = {
+        flat(each["Properties"]["LogGroupName"]): each["Properties"] for each in of_type(prod, "AWS::Logs::LogGroup")
+    }
     assert kept
     assert STAGES["prod"].log_retention == "ONE_WEEK"
     assert {name: each.get("RetentionInDays") for name, each in kept.items()} == dict.fromkeys(kept, 7)
