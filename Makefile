@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow bench lint format lock clean
+.PHONY: help install demo screenshot test test-slow bench lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ $(READY): requirements.txt pyproject.toml
 
 demo: $(READY) ## the whole batch path on a simulated city
 	@$(BIN)/trafficlake demo
+
+screenshot: $(READY) ## the README's picture of the demo's dashboard (needs chromium)
+	$(BIN)/python -m dashboards.screenshot .trafficlake/dashboard/index.html docs/dashboard.png
 
 test: $(READY) ## the tests, under ten minutes on two cores
 	$(BIN)/python -m pytest -m "not slow"

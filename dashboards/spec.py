@@ -18,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda text: " ".join(text.split()))]
 Kind = Literal["map", "heat_map", "line", "bar", "table", "kpi"]
 ColumnType = Literal["text", "number", "integer", "flag", "date", "instant"]
+ON_A_MAP = {"latitude", "longitude", "position_km"}
 PLACEHOLDERS = ("title", "measure", "unit", "cells", "unreliable", "top", "top_value", "bottom", "bottom_value")
 
 
@@ -174,7 +175,8 @@ class Sort(Part):
 class Visual(Part):
     """One picture or table.
 
-    map: `place` by the first measure, at each `slider`. heat_map: `x` by `y` by the first measure. line and bar: `x`,
+    map: `place` by the first measure, at each `slider`; its dataset has latitude, longitude and, for the order of the
+    places of a corridor, position_km. heat_map: `x` by `y` by the first measure. line and bar: `x`,
     the measures, one line or bar for each `series`. table: a row for each combination of `rows`. kpi: measures alone.
     """
 
@@ -296,7 +298,8 @@ def _check(path: Path, dashboard: Dashboard, datasets: dict[str, Dataset]) -> No
         measures["trend.measure"] = {visual.trend.measure} if visual.trend else set()
         sort = {visual.sort.by} - set(visual.dimensions) if visual.sort else set()
         try:
-            _refuse_unknown({"dimensions": set(visual.dimensions)}, set(dataset.all_columns), "column")
+            columns = {"dimensions": set(visual.dimensions), "kind": ON_A_MAP if visual.kind == "map" else set()}
+            _refuse_unknown(columns, set(dataset.all_columns), "column")
             _refuse_unknown({**measures, "sort.by": sort}, set(dataset.measures), "measure")
         except ValueError as error:
             raise SpecError(f"{path.name}: {visual.id}.{error}") from error

@@ -31,15 +31,28 @@ def ask(sql: str, database: str = "marts") -> Answer:
 
     Raises QueryError with Athena's reason.
     """
+    return answer(start(sql, database))
+
+
+def start(sql: str, database: str = "marts") -> str:
+    """Start one statement and return its id, for answer(); several run side by side. Raises QueryError."""
     try:
-        query = wr.athena.start_query_execution(sql, database=database, workgroup=settings().workgroup, wait=True)
+        return wr.athena.start_query_execution(sql, database=database, workgroup=settings().workgroup)
+    except wr.exceptions.QueryFailed as failure:
+        raise QueryError(str(failure)) from failure
+
+
+def answer(query_id: str) -> Answer:
+    """Wait for a statement and return its rows. Raises QueryError with Athena's reason."""
+    try:
+        query = wr.athena.wait_query(query_id)
     except (wr.exceptions.QueryFailed, wr.exceptions.QueryCancelled) as failure:
         raise QueryError(str(failure)) from failure
     # Whether a statement gives rows: its first word may be WITH, VALUES or a bracket as well as SELECT.
     if query["StatementType"] == "DML" and query["ResultConfiguration"]["OutputLocation"].endswith(".csv"):
-        rows = _typed_rows(query["QueryExecutionId"])
+        rows = _typed_rows(query_id)
     else:
-        rows = _plain_rows(query["QueryExecutionId"])
+        rows = _plain_rows(query_id)
     statistics = query["Statistics"]
     return Answer(rows, statistics["DataScannedInBytes"], statistics["TotalExecutionTimeInMillis"])
 

@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from infra import cli_alerts, cli_aws, cli_devices, cli_plan, cli_tables, console
+from infra import cli_alerts, cli_aws, cli_dashboard, cli_devices, cli_plan, cli_tables, console
 from infra.cli_home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
 from infra.errors import FailedError, UsageError
 from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
@@ -40,6 +40,7 @@ app.command()(cli_aws.synth)
 app.command()(cli_aws.deploy)
 app.command()(cli_aws.destroy)
 app.command()(cli_plan.plan)
+app.command()(cli_dashboard.dashboard)
 
 
 class Via(StrEnum):
@@ -175,13 +176,19 @@ def run(
     """Run the hourly pipeline: curate, roll up, dbt build, expectations, publish.
 
     Without bounds it takes the arrival hours that are not processed yet. Safe to repeat and to kill: run it again and
-    it goes on. Example: [bold]trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00[/bold]
+    it goes on. With --home aws it starts the state machine that the schedule starts every hour.
+
+    Example: [bold]trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00[/bold]
     """
     bounds = _hour("--from", start), _hour("--to", end)
     if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
         raise UsageError("--from must be earlier than --to.")
+    check_home(home)
     if home is Home.aws:
-        raise UsageError("on AWS the pipeline runs in Step Functions, not on this machine.")
+        from infra import executions  # noqa: PLC0415
+
+        console.out.print(f"started {executions.start(settings(), *bounds)}", soft_wrap=True)
+        return
     enter(home)
     _run(*bounds)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from infra import console
+from infra import console, dashboard_page
+from infra.alerts import write_episodes
 from infra.athena import ask
 from infra.errors import FailedError
 from infra.reference_snapshot import publish_reference
@@ -28,6 +29,7 @@ SEED = 1
 INTERVAL_S = 300
 HISTORY = timedelta(days=8)
 LIVE = timedelta(hours=1)
+EPISODES = timedelta(days=2)
 LANDING_LIMIT_S = 180
 
 LANDED_LIVE = """
@@ -53,6 +55,7 @@ select
 from marts.reconciliation_hourly
 """
 TRY_NEXT = """\
+  .venv/bin/trafficlake dashboard --open
   .venv/bin/trafficlake status
   .venv/bin/trafficlake query "select * from marts.zone_congestion_daily order by local_date, zone_id"
   .venv/bin/trafficlake query "select reasons, original from curated.rejected_readings limit 10"
@@ -78,6 +81,8 @@ class Plan:
 
 def play(folder: Path, run: Callable[[], RunReport]) -> bool:
     """Send what was not sent yet, run the pipeline and show what came out; return whether every hour balances.
+
+    The last two days' episodes are written and the dashboards' page is built at the end.
 
     `folder` keeps what was sent, so that a second call goes on where the first was. Raises LandingError.
     """
@@ -106,7 +111,9 @@ def play(folder: Path, run: Callable[[], RunReport]) -> bool:
     console.out.print(console.reconciliation_line(sums))
     if sums["unbalanced"]:
         console.error(f"{sums['unbalanced']} of {sums['hours']} arrival hours do not balance: trafficlake status")
-    _say_where(folder, report)
+    write_episodes((plan.end - EPISODES).replace(tzinfo=None), plan.end.replace(tzinfo=None))
+    page = dashboard_page.build(folder / "dashboard")
+    _say_where(folder, report, page)
     return not sums["unbalanced"]
 
 
@@ -188,7 +195,7 @@ def reconciliation() -> dict[str, int]:
     return {name: int(value) for name, value in ask(RECONCILIATION).rows.iloc[0].items()}
 
 
-def _say_where(folder: Path, report: RunReport) -> None:
+def _say_where(folder: Path, report: RunReport, page: Path) -> None:
     city = settings()
     latest = next((run for run in record.latest(city.lake_bucket) if run["verdict"]), None)
     if latest:
@@ -202,3 +209,4 @@ def _say_where(folder: Path, report: RunReport) -> None:
         f"(Glue databases raw, reference, curated, marts); data docs s3://{city.docs_bucket}/quality/"
     )
     console.out.print(f"try next:\n{TRY_NEXT}")
+    console.out.print(f"dashboard: {page.resolve()}")

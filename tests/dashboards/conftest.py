@@ -1,4 +1,4 @@
-"""dbt's own view of the project, parsed once."""
+"""What the dashboards' tests share: dbt's own view of the project, parsed once, and a browser."""
 
 import json
 import os
@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Tests are imported by file, so a helper beside them is found only by its folder.
+sys.path.append(str(Path(__file__).parent))
+
+from headless import browser, window  # noqa: F401 — fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -267,6 +267,7 @@ def test_the_job_takes_its_thresholds_and_says_what_it_found(city, capsys):
     [
         (("2026-03-02T08:00", "2026-03-02T08:00"), "holds no time"),
         (("Monday", "2026-03-02"), "'Monday' is not a time"),
+        (("", "2026-03-02"), "give --from and --to together"),
         (("2026-03-02", "2026-03-03", "--warning", "95"), "warning 95.0"),
         (("2026-03-02", "2026-03-03", "--clear", "low"), "low"),
     ],

@@ -129,11 +129,14 @@ HELP_TEACHES = {
     "plan": "trafficlake plan --sensors 50000 --interval 20s",
     "run": "trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00",
     "query": "marts.congestion_hourly",
+    "dashboard": "trafficlake dashboard --open",
     "env": 'eval "$(trafficlake env)"',
     "status": "reconciliation",
     "demo": "simulated city",
     "tables restore": "trafficlake tables restore marts.congestion_daily --snapshot",
     "tables snapshots": "for version as of SNAPSHOT",
+    "deploy": "trafficlake deploy --stage",
+    "destroy": "trafficlake destroy --stage",
     "synth": "trafficlake synth --stage prod --out build/prod",
 }
 
@@ -186,7 +189,7 @@ def test_help_does_not_load_what_takes_seconds():
         (("plan", "--sensors", "50000", "--interval", "1.5s"), "--interval '1.5s' is not a time"),
         (("plan", "--sensors", "50000", "--interval", "0"), "0 is not an interval from 1 to 86,400 seconds"),
         (("plan", "--sensors", "50000", "--interval", "25h"), "90000 is not an interval"),
-        (("run", "--home", "aws"), "Step Functions"),
+        (("run", "--home", "aws"), "TRAFFICLAKE_STAGE"),
         (("env", "--home", "aws"), "nothing to export"),
         (("query", "select 1", "--home", "aws"), "TRAFFICLAKE_STAGE"),
         (("status", "--home", "aws"), "TRAFFICLAKE_STAGE"),

@@ -34,7 +34,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 RAW_BUCKET = DELIVERY_STREAM = "trafficlake-local-raw"
 DELIVERY_LIMIT_S = 180
 # Tests are imported by file, so a helper beside them is found only by its folder.
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(CHECKOUT / "tests" / "dashboards")]
+
+from headless import browser, window  # noqa: E402, F401 — fixtures
 
 
 @dataclass(frozen=True)

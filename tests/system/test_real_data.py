@@ -4,6 +4,7 @@ One hour of Portland's 20-second loop records, with genuine faults, takes the li
 speeds, with real congestion, is back-filled. `independent_*.py` compute the same straight from the files by pandas.
 """
 
+import signal
 import time
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,6 +16,7 @@ import independent_portland as portland
 import numpy as np
 import pandas as pd
 import pytest
+import urllib3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -242,6 +244,55 @@ def test_the_rush_hours_of_los_angeles_show(marts):
         assert peak > 4 * weekday.loc[[0, 1, 21, 22, 23]].max()
         assert peak > 2 * delay["weekend"].max()
     assert hours.groupby("local_hour")["travel_time_index"].mean().idxmax() in (7, 8, 17, 18)
+
+
+@pytest.fixture(scope="module")
+def page(city, tmp_path_factory):
+    """The dashboards' page of these marts, by the command."""
+    folder = tmp_path_factory.mktemp("page")
+    said = city.trafficlake("dashboard", "--out", str(folder)).stdout
+    assert str(folder / "index.html") in said
+    return folder / "index.html"
+
+
+def test_the_dashboard_shows_the_rush_hours_of_los_angeles(page, window):
+    with window() as opened:
+        opened.go(page, "#sheet=cost&zone=los-angeles")
+        rows = opened.rows("delay_by_hour")
+        weekday = {int(row["local_hour"]): row["delay_per_day"] for row in rows if row["day_type"] == "weekday"}
+        morning, evening = ({hour: weekday[hour] for hour in hours} for hours in (range(5, 11), range(14, 21)))
+        assert max(morning, key=morning.get) in (7, 8)
+        assert max(evening, key=evening.get) in (16, 17, 18)
+        assert min(max(morning.values()), max(evening.values())) > 4 * weekday[12] > 0
+        assert opened.problems == []
+
+
+def test_the_dashboards_figures_are_those_of_a_query_with_the_same_filter(city, page, window):
+    wanted = city.query(
+        "select sum(delay_veh_h) as delay, sum(vkt) as vkt, sum(vht) as vht, sum(vkt) / sum(vht) as speed,"
+        " cast(count(distinct local_date) as double) as days,"
+        " 100 * sum(samples_observed) / sum(samples_expected) as observed_share"
+        " from marts.congestion_daily where zone_id = 'los-angeles' and day_type = 'weekday'"
+        " and local_date between date '2012-03-05' and date '2012-03-06'"
+    ).iloc[0]
+    with window() as opened:
+        opened.go(page, "#sheet=cost&zone=los-angeles&day_type=weekday&from=2012-03-05&to=2012-03-06")
+        found = {measure: opened.figure("cost_figures", measure) for measure in wanted.index}
+        assert found == pytest.approx(wanted.to_dict(), rel=1e-9)
+
+
+def test_the_dashboard_is_served_to_this_machine_alone_until_it_is_interrupted(city, tmp_path):
+    serving = city.start("dashboard", "--serve", "--out", str(tmp_path / "page"))
+    try:
+        address = next(line.split()[-1] for line in serving.stdout if line.startswith("dashboard: "))
+        assert urllib3.request("GET", address).status == 200
+        assert b'"refresh_s":300' in urllib3.request("GET", f"{address}data.js").data
+        assert urllib3.request("GET", address, headers={"Host": "rebound.example"}).status == 403
+        assert urllib3.request("GET", f"{address}../demo.json").status == 404
+    finally:
+        serving.send_signal(signal.SIGINT)
+        serving.communicate(timeout=60)
+    assert serving.returncode == 0
 
 
 def test_every_arrival_hour_balances_and_the_terms_add_up_to_what_the_files_hold(city):

@@ -1,8 +1,9 @@
 """The state machine of the hourly run, and the role that it acts by."""
 
+import json
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
@@ -52,9 +53,8 @@ class HourlyMachine(Construct):
             state_machine_name=city.state_machine,
             state_machine_type="STANDARD",
             role_arn=self.role.role_arn,
-            definition_string=Stack.of(self).to_json_string(
-                definition(city, account=Aws.ACCOUNT_ID, topic_arn=topic, datasets=datasets)
-            ),
+            # Not by the CDK's own way to JSON, which leaves out what is null: that is how a state drops its result.
+            definition_string=json.dumps(definition(city, account=Aws.ACCOUNT_ID, topic_arn=topic, datasets=datasets)),
             logging_configuration=cdk_names(
                 {
                     "Level": "ALL",

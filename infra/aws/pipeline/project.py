@@ -137,10 +137,8 @@ class StepsProject(Construct):
 
     def _allow_objects(self) -> None:
         city = self._stage.city
-        raw, lake, results, docs = (
-            f"arn:aws:s3:::{name}"
-            for name in (city.raw_bucket, city.lake_bucket, city.results_bucket, city.docs_bucket)
-        )
+        buckets = (city.raw_bucket, city.lake_bucket, city.results_bucket, city.docs_bucket)
+        raw, lake, results, docs = (f"arn:aws:s3:::{name}" for name in buckets)
         self.role.allow(["s3:GetBucketLocation", "s3:ListBucket"], raw, lake, results)
         self.role.allow(
             ["s3:GetObject"],

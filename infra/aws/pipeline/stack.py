@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra.aws.alerts.events import DeadLetters
@@ -35,3 +35,5 @@ class PipelineStack(Stack):
         machine = HourlyMachine(self, "Hourly", stage=stage, buckets=buckets, datasets=datasets)
         unstarted = DeadLetters(self, "Unstarted", name=stage.city.unstarted_queue)
         Schedules(self, "Schedules", stage=stage, machine=machine, unstarted=unstarted)
+        CfnOutput(self, "StateMachine", value=machine.arn, description="the hourly run, to start or redrive by hand")
+        CfnOutput(self, "UnstartedQueue", value=unstarted.queue_url, description="runs that could not be started")

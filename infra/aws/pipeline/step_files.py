@@ -89,6 +89,9 @@ def _is_asked_for(requirement: Requirement, extras: Iterable[str]) -> bool:
 
 
 def _pinned() -> dict[str, str]:
-    lock = (ROOT / "requirements.txt").read_text()
-    found = re.finditer(r"^([\w.-]+)==.*(?:\n .*)*", lock, re.MULTILINE)
-    return {canonicalize_name(pin[1]): pin[0] for pin in found}
+    """Return the lock file's lines by package; of some it has several versions, for several Pythons."""
+    lock, pinned = (ROOT / "requirements.txt").read_text(), {}
+    for pin in re.finditer(r"^([\w.-]+)==.*(?:\n .*)*", lock, re.MULTILINE):
+        name = canonicalize_name(pin[1])
+        pinned[name] = f"{pinned[name]}\n{pin[0]}" if name in pinned else pin[0]
+    return pinned

@@ -1,0 +1,89 @@
+"""Specs name what exists, and a wrong one is refused with its file and field."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dashboards import spec
+
+MARTS = Path(__file__).parents[2] / "dbt" / "models" / "marts" / "_marts.yml"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the specs to break."""
+    shutil.copytree(spec.FOLDER / "datasets", tmp_path / "datasets")
+    for path in spec.FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_columns_of_congestion_datasets_are_those_that_the_marts_declare():
+    declared = {
+        f"marts.{model['name']}": {column["name"] for column in model["columns"]}
+        for model in yaml.safe_load(MARTS.read_text())["models"]
+    }
+    for dataset in spec.load().datasets.values():
+        if dataset.mart in declared:
+            assert {column.name for column in dataset.columns} <= declared[dataset.mart], dataset.name
+
+
+def test_every_dataset_with_a_zone_is_secured_by_it():
+    for dataset in spec.load().datasets.values():
+        assert (dataset.row_security == "zone_id") == ("zone_id" in dataset.all_columns), dataset.name
+
+
+def test_every_dashboard_filters_by_day_zone_corridor_and_day_type_and_can_leave_out_holidays():
+    for dashboard in spec.load().dashboards:
+        kinds = {(control.kind, control.column, control.value) for control in dashboard.controls}
+        assert kinds == {
+            ("date_range", None, None),
+            ("choice", "zone_id", None),
+            ("choice", "corridor_id", None),
+            ("choice", "day_type", None),
+            ("leave_out", "day_type", "holiday"),
+        }
+
+
+def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
+    assert {visual.colors.scale for one in spec.load().dashboards for visual in one.visuals if visual.colors} == {
+        "viridis"
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("today.yaml", "position: 1", "position: 1\ncolour: red", ["today.yaml", "colour"]),
+        ("today.yaml", "kind: map", "kind: globe", ["today.yaml", "sheets.0.visuals.1.kind"]),
+        ("today.yaml", "place: segment_id", "x: segment_id", ["today.yaml", "place"]),
+        ("datasets/segment_hours.yaml", "name: latitude", "name: lat", ["congestion_map.kind", "latitude"]),
+        ("today.yaml", "x: local_hour", "x: minute", ["today.yaml", "segment_heat", "minute"]),
+        ("today.yaml", "dataset: episodes", "dataset: nothing", ["today.yaml", "episode_figures.dataset", "nothing"]),
+        ("planning.yaml", "sort: {by: delay}", "sort: {by: vehicles}", ["planning.yaml", "sort.by", "vehicles"]),
+        ("planning.yaml", "{measure: delay, over", "{measure: pain, over", ["planning.yaml", "trend.measure", "pain"]),
+        ("planning.yaml", "id: delay_by_day", "id: congestion_map", ["congestion_map", "more than once"]),
+        ("planning.yaml", "{cells} days;", "{days} days;", ["planning.yaml", "text_alternative", "days"]),
+        ("trust.yaml", "name: trust", "name: faith", ["trust.yaml", "name"]),
+        ("datasets/feed.yaml", "formula: count()", "formula: avg(ts)", ["feed.yaml", "formula", "avg(ts)"]),
+        ("datasets/feed.yaml", "date: arrival_hour", "date: hour", ["feed.yaml", "date", "hour"]),
+        ("datasets/zone_days.yaml", "unit: \"%\"", "unit: \"\"", ["zone_days.yaml", "measures.observed_share.unit"]),
+        ("datasets/zone_days.yaml", "mode: spice", "mode: direct_query", ["zone_days.yaml", "incremental"]),
+        ("datasets/episodes.yaml", "marts.congestion_episodes", "x; drop table y", ["episodes.yaml", "mart"]),
+        ("datasets/episodes.yaml", "sum(delay_veh_h)", "sum(delay)", ["episodes.yaml", "measures.delay.formula"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_spec_is_refused_with_file_and_field(folder, file, old, new, named):
+    change(folder / file, old, new)
+    with pytest.raises(spec.SpecError) as refused:
+        spec.load(folder)
+    for part in named:
+        assert part in str(refused.value)
