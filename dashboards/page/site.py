@@ -10,7 +10,7 @@ import orjson
 import plotly.colors
 from plotly.offline import get_plotlyjs
 
-from dashboards.page.cells import PageData, attributes, encoded
+from dashboards.page.cells import NOWHERE, PageData, attributes, encoded
 from dashboards.page.cubes import shown_measures, visual_sql
 from dashboards.spec import Dataset, Specs
 
@@ -39,6 +39,7 @@ def document(specs: Specs, data: PageData) -> dict[str, object]:
         "built_at": _local(data),
         "time_zone": data.time_zone,
         "refresh_s": data.refresh_s,
+        "nowhere": NOWHERE,
         "scales": {name: getattr(plotly.colors.sequential, name.capitalize()) for name in ("cividis", "viridis")},
         "dashboards": [dashboard.model_dump(mode="json") for dashboard in specs.dashboards],
         "datasets": {name: _described(dataset) for name, dataset in specs.datasets.items()},

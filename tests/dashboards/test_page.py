@@ -366,6 +366,25 @@ def test_days_that_were_left_out_are_said_and_not_silent(window, lake, tmp_path)
         assert "alone, because" not in opened.page.text_content("#visual-corridor_heat .note")
 
 
+def test_the_latest_day_is_one_of_traffic_also_where_history_arrived_later(window, tmp_path):
+    lake = hand_made.lake(days=2)
+    lake.execute("update marts.reconciliation_hourly set arrival_hour = arrival_hour + interval 90 day")
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path), "#sheet=cost")
+        opened.page.click("text=latest day")
+        assert [row["local_date"] for row in opened.rows("delay_by_day")] == ["Fri 2026-03-27"]
+
+
+def test_segments_of_no_corridor_are_not_joined_to_a_road(window, tmp_path):
+    city = tuple(hand_made.Segment(name, "", "z", float(number)) for number, name in enumerate("abc"))
+    lake = hand_made.lake(city, days=1)
+    lake.execute("update marts.congestion_hourly set corridor_id = null")
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path))
+        assert len(opened.rows("congestion_map")) == 3
+        assert [trace["mode"] for trace in opened.drawn("congestion_map")] == ["markers", "markers"]
+
+
 def test_one_segment_gives_a_whole_page(window, tmp_path):
     city = (hand_made.Segment("only", "road", "zone", 0.0),)
     with window() as opened:

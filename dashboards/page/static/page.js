@@ -107,7 +107,7 @@ const trafficlakePage = (() => {
     const found = new Map();
     const of = cube.dimensions.corridor_id;
     cube.dimensions[place].codes.forEach((code, cell) => found.set(code, of.values[of.codes[cell]]));
-    return (row) => found.get(row.codes[place]);
+    return (row) => (found.get(row.codes[place]) === held.nowhere ? undefined : found.get(row.codes[place]));
   }
 
   // ---- rows of a visual
@@ -395,9 +395,12 @@ const trafficlakePage = (() => {
   // ---- controls
   function buildControls() {
     const place = document.getElementById("controls");
-    const days = [...new Set(Object.values(held.cubes).flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
+    const daysOf = (all) => [...new Set(all.flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
+    const days = daysOf(Object.values(held.cubes));
+    // History that arrived late has arrival hours long after its days: the latest day is one of traffic.
+    const ofTraffic = daysOf(Object.values(held.cubes).filter((cube) => held.datasets[cube.dataset].reliability));
     place.replaceChildren(...controls().map((control) => {
-      if (control.kind === "date_range") return dateControl(control, days);
+      if (control.kind === "date_range") return dateControl(control, days, ofTraffic.at(-1) ?? days.at(-1));
       return control.kind === "choice" ? choiceControl(control) : leaveOutControl(control);
     }));
     const clear = element("button", { type: "button", id: "clear" }, "Clear all filters");
@@ -410,7 +413,7 @@ const trafficlakePage = (() => {
     place.append(clear);
   }
 
-  function dateControl(control, days) {
+  function dateControl(control, days, latest) {
     const [first, last] = [days[0] ?? "", days.at(-1) ?? ""];
     const input = (name, title) => {
       const made = element("input", { type: "date", min: first, max: last, value: state[name] || (name === "from" ? first : last), id: `control-${name}` });
@@ -425,7 +428,7 @@ const trafficlakePage = (() => {
     const shortcuts = [["latest day", 1], ["latest 7 days", 7], ["all days", 0]].map(([title, count]) => {
       const button = element("button", { type: "button" }, title);
       button.addEventListener("click", () => {
-        [state.from, state.to] = count && last ? [cells.daysEarlier(last, count - 1), last] : ["", ""];
+        [state.from, state.to] = count && latest ? [cells.daysEarlier(latest, count - 1), latest] : ["", ""];
         from.value = state.from || first;
         to.value = state.to || last;
         changed();
