@@ -20,12 +20,16 @@ from glue_jobs.hours import HOUR, within
 from glue_jobs.rollup import sensor_5min
 from glue_jobs.session import spark_session
 from glue_jobs.tables import ensure_table, in_few_files, in_table_order, qualified, read_or_empty
-from quality.touched_hours import TAKEN
+from quality.touched_hours import taken_by
 
 SENSOR_5MIN = "curated.sensor_5min"
 REGISTRY = "reference.sensors"
 PENDING = "curated.pending_hours"
 SOURCES = ("curated.readings", PENDING)
+
+
+# A failed run can be taken up again as long as that; then the maintenance drops its tag.
+TAG_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,17 @@ class RollupCounts:
 
 @dataclass(frozen=True)
 class Rollup:
-    """One run over the event hours that were pending when they were taken."""
+    """One run over the event hours that were pending when they were taken for it."""
 
     spark: SparkSession
+    run: str
 
     @cached_property
     def hours(self) -> list[datetime]:
         """The event hours to compute."""
-        if TAKEN not in _refs(self.spark):
+        if taken_by(self.run) not in _refs(self.spark):
             return []
-        pending = self.spark.read.option("tag", TAKEN).table(qualified(PENDING)).where("kind = 'event'")
+        pending = self.spark.read.option("tag", taken_by(self.run)).table(qualified(PENDING)).where("kind = 'event'")
         return sorted(row.hour_start for row in pending.select("hour_start").distinct().collect())
 
     @property
@@ -70,9 +75,13 @@ def create_tables(rollup: Rollup) -> None:
 
 
 def take_pending(rollup: Rollup) -> None:
-    """Tag what is pending now; a table into which nothing was ever written has no snapshot to tag."""
+    """Tag what is pending now; a table into which nothing was ever written has no snapshot to tag.
+
+    Each run has a tag of its own, so that one which is taken up again later moves none from under another.
+    """
     if "main" in _refs(rollup.spark):
-        rollup.spark.sql(f"ALTER TABLE {qualified(PENDING)} CREATE OR REPLACE TAG {TAKEN}")
+        tag = f"`{taken_by(rollup.run)}` RETAIN {TAG_DAYS} DAYS"
+        rollup.spark.sql(f"ALTER TABLE {qualified(PENDING)} CREATE OR REPLACE TAG {tag}")
 
 
 def replace_hours(rollup: Rollup) -> None:
@@ -90,9 +99,12 @@ Step = Callable[[Rollup], None]
 STEPS: tuple[Step, ...] = (create_tables, take_pending, replace_hours)
 
 
-def run(spark: SparkSession) -> RollupCounts:
-    """Roll up all pending event hours. Rows of `pending_hours` stay: the step that ends a run removes them."""
-    rollup = Rollup(spark)
+def run(spark: SparkSession, name: str) -> RollupCounts:
+    """Roll up all pending event hours for the run of that name: letters, digits, - and _.
+
+    Rows of `pending_hours` stay: the step that ends the run removes them.
+    """
+    rollup = Rollup(spark, name)
     for step in STEPS:
         step(rollup)
     written = spark.table(qualified(SENSOR_5MIN)).where(within("interval_start", rollup.hours))
@@ -105,8 +117,9 @@ def _refs(spark: SparkSession) -> set[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the job with Glue's arguments and print its counts as JSON."""
-    given = job_arguments(argv, ("lake_bucket",), {})
-    sys.stdout.write(json.dumps(asdict(run(spark_session("rollup_5min", given["lake_bucket"])))) + "\n")
+    given = job_arguments(argv, ("lake_bucket", "run"), {})
+    counts = run(spark_session("rollup_5min", given["lake_bucket"]), given["run"])
+    sys.stdout.write(json.dumps(asdict(counts)) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from typing import Literal
 
 from infra.settings import CitySettings
 
-# Those of `parameters`, and the arrival hours of a range.
+# Those of `parameters`, the name of the run, and the arrival hours of a range.
 PARAMETERS = (
-    *("from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s"),
+    *("run", "from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s"),
     *("alert_warning", "alert_critical", "alert_clear"),
 )
 # Where the plan of a run lies in the lake bucket.
@@ -87,7 +87,7 @@ STEPS = (
         target="rollup_5min",
         description="curated readings of the pending hours become 5-minute values per sensor",
         how_to_go_on="Readings are curated and their hours noted as pending: run again, it goes on with the roll-up.",
-        arguments=MappingProxyType({"lake_bucket": "{lake_bucket}"}),
+        arguments=MappingProxyType({"lake_bucket": "{lake_bucket}", "run": "{run}"}),
         retries=1,
         rows="intervals",
     ),

@@ -114,7 +114,7 @@ class _Runner:
         return counts
 
     def _arguments(self, step: Step, hours: Range | None) -> Mapping[str, str]:
-        values = parameters(self.context.city)
+        values = parameters(self.context.city) | {"run": self.context.run}
         if hours is not None:
             values |= {"from_hour": f"{hours[0].isoformat()}Z", "to_hour": f"{hours[1].isoformat()}Z"}
         return {name: template.format(**values) for name, template in step.arguments.items()}

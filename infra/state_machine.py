@@ -4,9 +4,10 @@ Pure: the CDK app deploys what `definition` returns, and the local home runs it 
 
 - One run at a time: the oldest running execution goes on, the others wait and look again. There is no lock item,
   because an execution that is redriven starts at the step that failed and would not take it again; in the list of
-  running executions it is, and as the oldest, so that those which come later wait for it. Only what a run is in the
-  midst of when an older one is redriven is not held back: then the jobs' own limit of one run at a time does, which is
-  why being refused by it is tried again; whoever redrives looks first (`docs/operate.md`).
+  running executions it is, and as the oldest, so that those which come later wait for it. Only a run that is
+  under way when an older one is redriven is not held back: each works on hours under a tag of its own, so that neither
+  takes any from the other, and the jobs' own limit of one run at a time, which is why being refused by it is tried
+  again, keeps a step from running beside itself.
 - A step that failed is not caught: what is redriven is the step which failed, and of a caught error that would be the
   state which told of it ("Restarting state machine executions with redrive"). A rule on the execution's status tells
   the operators.
@@ -162,13 +163,11 @@ def _per_range(city: CitySettings, step: Step, following: str) -> State:
 def _job(city: CitySettings, step: Step, following: str) -> State:
     """Return a state that runs a Glue job to its end; hours come from the state's input."""
     values = parameters(city)
-    arguments = {}
-    for name, template in step.arguments.items():
-        hour = template.strip("{}")
-        if hour in ("from_hour", "to_hour"):
-            arguments[f"--{name}.$"] = f"$.{hour}"
-        else:
-            arguments[f"--{name}"] = template.format(**values)
+    later = {"{from_hour}": "$.from_hour", "{to_hour}": "$.to_hour", "{run}": _RUN}
+    arguments = {
+        f"--{name}.$" if template in later else f"--{name}": later.get(template) or template.format(**values)
+        for name, template in step.arguments.items()
+    }
     return _task(
         step,
         "arn:aws:states:::glue:startJobRun.sync",

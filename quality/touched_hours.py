@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 HOUR = timedelta(hours=1)
-# The Iceberg tag of `curated.pending_hours` under which a roll-up leaves its hours to the steps that follow.
-TAKEN = "taken"
 MAX_RANGES = 50
 
 Range = tuple[datetime, datetime]
+
+
+def taken_by(run: str) -> str:
+    """Return the Iceberg tag of `curated.pending_hours` under which a run's roll-up leaves its hours to later steps."""
+    return f"taken_{run}"
 
 
 def merge_hours(hours: Iterable[datetime]) -> list[Range]:

@@ -1,7 +1,7 @@
 """The hours that downstream tables must compute again (`curated.pending_hours`), and how a run removes its own.
 
-The roll-up, the first step that works on them, tags the table's snapshot; the steps after it read the hours of that
-tag. So steps that are processes of their own work on the same hours, and nothing is handed over but the table.
+The roll-up, the first step that works on them, tags the table's snapshot for its run; the steps after it read the hours
+of that tag. So steps that are processes of their own work on the same hours, and nothing is handed over but the table.
 
 The rows of a run are known by the data files that they lie in. A registry load may add rows during a run, even for
 the same hours; they lie in files of their own and stay.
@@ -17,7 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan
 
-from quality.touched_hours import TAKEN
+from quality.touched_hours import taken_by
 
 TABLE = "curated.pending_hours"
 ATTEMPTS = 5
@@ -48,13 +48,13 @@ def read(catalog: Catalog) -> PendingHours:
     return _hours(table.scan())
 
 
-def taken(catalog: Catalog) -> PendingHours:
-    """Return what was pending when the last roll-up began; nothing where there was nothing to tag."""
+def taken(catalog: Catalog, run: str) -> PendingHours:
+    """Return what was pending when the roll-up of a run began; nothing where there was nothing to tag."""
     try:
         table = catalog.load_table(TABLE)
     except NoSuchTableError:
         return NOTHING
-    snapshot = table.snapshot_by_name(TAKEN)
+    snapshot = table.snapshot_by_name(taken_by(run))
     return _hours(table.scan(snapshot_id=snapshot.snapshot_id)) if snapshot else NOTHING
 
 

@@ -62,12 +62,12 @@ def plan(context: RunContext) -> Mapping[str, Any]:
 
 
 def expectations(context: RunContext) -> Mapping[str, Any]:
-    """Check the rows of the marts that the last roll-up's hours touch, and publish data docs, also of a failure.
+    """Check the rows of the marts that the hours of the run's roll-up touch, and publish data docs, also of a failure.
 
     Raises quality.results.ExpectationsFailedError.
     """
     metrics.publish(context.catalog, context.city, datetime.now(UTC).replace(tzinfo=None))
-    taken = pending.taken(context.catalog)
+    taken = pending.taken(context.catalog, context.run)
     results = marts.audit(taken.event, taken.arrival, workgroup=context.city.workgroup)
     context.validations.extend(results)
     context.docs = data_docs.publish(results, context.city.docs_bucket, marts.DOCS_PREFIX)
@@ -76,10 +76,10 @@ def expectations(context: RunContext) -> Mapping[str, Any]:
 
 
 def publish(context: RunContext) -> Mapping[str, Any]:
-    """Publish what the alerts judge by, and remove the pending hours that the last roll-up took.
+    """Publish what the alerts judge by, and remove the pending hours that the run's roll-up took.
 
     Hours that were added meanwhile stay.
     """
     reference_snapshot.publish_reference(context.catalog, context.city)
     reference_snapshot.publish_usual(context.city)
-    return {"rows": pending.remove(context.catalog, pending.taken(context.catalog))}
+    return {"rows": pending.remove(context.catalog, pending.taken(context.catalog, context.run))}

@@ -53,7 +53,7 @@ def clean_run(lake, land, batch) -> dict[str, list]:
     """What one run over all three hours leaves, afterwards the objects are still there and the tables are gone."""
     three_hours(land)
     curate_readings.run(batch(HOURS[0][0], HOURS[-1][1]))
-    rollup_5min.run(lake)
+    rollup_5min.run(lake, "r-1")
     left = contents(lake)
     glue = boto3.client("glue")
     for table in glue.get_tables(DatabaseName="curated")["TableList"]:
@@ -81,7 +81,7 @@ def test_counts_of_a_batch_balance_and_no_row_is_lost(batch, land):
 def test_hours_in_another_order_and_twice_leave_the_same_tables(clean_run, lake, batch):
     for hours in [HOURS[2], HOURS[0], HOURS[1], HOURS[0]]:
         curate_readings.run(batch(*hours))
-        rollup_5min.run(lake)
+        rollup_5min.run(lake, "r-1")
     assert contents(lake) == clean_run
 
 
@@ -93,7 +93,7 @@ def test_killed_at_every_step_and_run_again_the_tables_are_the_same(clean_run, l
         for step in curate_readings.STEPS[:killed_after]:
             step(unfinished)
     curate_readings.run(batch(HOURS[1][0], HOURS[2][1]))
-    rollup_5min.run(lake)
+    rollup_5min.run(lake, "r-1")
     assert contents(lake) == clean_run
 
 
@@ -131,7 +131,7 @@ def test_a_failed_audit_publishes_nothing_and_keeps_its_branch(lake, land, batch
 
 def test_an_hour_without_objects_changes_nothing(lake, batch):
     assert curate_readings.run(batch(*HOURS[0])) == CurateCounts(0, 0, 0, 0, 0)
-    assert rollup_5min.run(lake).intervals == 0
+    assert rollup_5min.run(lake, "r-1").intervals == 0
     assert lake.table("glue.curated.pending_hours").count() == 0
 
 
@@ -142,7 +142,7 @@ def test_an_hour_with_only_refused_rows_and_records_that_did_not_convert(lake, l
     key = "errors/format-conversion-failed/dt=2026-01-05/hour=08/x-1-2026-01-05-08-10-00-e"
     boto3.client("s3").put_object(Bucket=settings().raw_bucket, Key=key, Body=f"{line}\n{line}\n".encode())
     assert curate_readings.run(batch(*HOURS[0])) == CurateCounts(1, 0, 0, 1, 2)
-    assert rollup_5min.run(lake).intervals == 0
+    assert rollup_5min.run(lake, "r-1").intervals == 0
     kinds = lake.table("glue.curated.rejected_readings").groupBy("source_kind").count().collect()
     assert {row[0]: row[1] for row in kinds} == {"landing": 1, "delivery_error": 2}
 
@@ -165,7 +165,7 @@ def test_a_table_gains_the_columns_that_its_contract_has_gained(lake, land, batc
 
 
 def pending_by_tag(lake):
-    return sorted(lake.read.option("tag", "taken").table("glue.curated.pending_hours").collect())
+    return sorted(lake.read.option("tag", "taken_r-1").table("glue.curated.pending_hours").collect())
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_maintenance_keeps_what_is_published_and_drops_what_is_old(lake, land, b
     for hours in HOURS[:2]:
         curate_readings.run(batch(*hours))
     lake.sql("ALTER TABLE glue.curated.readings CREATE BRANCH audit_forgotten")
-    rollup_5min.take_pending(rollup_5min.Rollup(lake))
+    rollup_5min.take_pending(rollup_5min.Rollup(lake, "r-1"))
     taken = pending_by_tag(lake)
     before = contents(lake, "curated.readings")
     retention = maintain_tables.Retention(min_input_files=2, snapshot_days=1, audit_branch_days=1)

@@ -21,10 +21,11 @@ from infra.settings import CitySettings
 from ingestion.contract import iceberg
 from ingestion.iceberg_catalog import open_catalog
 from quality.results import ExpectationsFailedError
-from quality.touched_hours import TAKEN
+from quality.touched_hours import taken_by
 
 STEPS_CITY = CitySettings(stage="steps")
 DAY = datetime(2026, 3, 2)
+RUN = "r-1"
 MB = 1 << 20
 ETAG_OF_X = "9dd4e461268c8034f5c8564e155c67a6"  # the MD5 of b"x"
 
@@ -164,22 +165,23 @@ def test_publishing_keeps_what_was_added_during_the_run_even_for_the_same_hour(t
 
 def test_nothing_is_pending_before_the_first_run(endpoint):
     assert not pending.read(open_catalog())
-    assert not pending.taken(open_catalog())
+    assert not pending.taken(open_catalog(), RUN)
 
 
 def test_what_is_added_after_the_roll_up_began_is_not_taken(table):
     listed = table(pending.TABLE)
-    assert not pending.taken(open_catalog())
+    assert not pending.taken(open_catalog(), RUN)
     listed.append(hours("event", 1))
     with listed.manage_snapshots() as snapshots:
-        snapshots.create_tag(listed.current_snapshot().snapshot_id, TAKEN)
+        snapshots.create_tag(listed.current_snapshot().snapshot_id, taken_by(RUN))
     listed.append(hours("event", 2))
-    taken = pending.taken(open_catalog())
+    taken = pending.taken(open_catalog(), RUN)
     assert taken.event == {at(1)}
     assert pending.remove(open_catalog(), taken) == 1
     assert pending.read(open_catalog()).event == {at(2)}
+    assert not pending.taken(open_catalog(), "another")
     # The tag still says what this run was about, and removing it again removes nothing.
-    assert pending.taken(open_catalog()) == taken
+    assert pending.taken(open_catalog(), RUN) == taken
     assert pending.remove(open_catalog(), taken) == 0
 
 

@@ -161,11 +161,11 @@ def test_a_run_does_the_steps_in_their_order_each_as_its_own_component(machine):
 
 def test_a_job_gets_the_arguments_that_the_command_gives_it(machine):
     machine.ended(machine.start("run-1", HOURS[:1]))
-    hours = HOURS[0]
+    given = parameters(machine.city) | HOURS[0] | {"run": "run-1"}
     for step in STEPS:
         if step.kind == "glue_job":
             (call,) = (call for call in machine.calls if call["step"] == step.name)
-            expected = {name: text.format(**parameters(machine.city), **hours) for name, text in step.arguments.items()}
+            expected = {name: text.format(**given) for name, text in step.arguments.items()}
             assert {name.removeprefix("--"): value for name, value in call.items() if name[0] == "-"} == expected
 
 

@@ -35,7 +35,7 @@ def run(start: str, end: str, fresh: bool) -> dict[str, Any]:
         step(batch)
         seconds[step.__name__] = time.perf_counter() - began
     began = time.perf_counter()
-    rolled = rollup_5min.Rollup(spark)
+    rolled = rollup_5min.Rollup(spark, "bench")
     for step in rollup_5min.STEPS:
         step(rolled)
     seconds["roll_up"] = time.perf_counter() - began
