@@ -87,5 +87,14 @@ def _plain_rows(query_id: str) -> pd.DataFrame:
     rows: list[list[str | None]] = []
     for page in pages:
         columns = [column["Name"] for column in page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
-        rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
+        rows += [_cells(row["Data"], len(columns)) for row in page["ResultSet"]["Rows"]]
     return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def _cells(data: list[dict[str, str]], width: int) -> list[str | None]:
+    """Return a row's cells; DESCRIBE has one text in place of several, with tabs between them."""
+    cells = [cell.get("VarCharValue") for cell in data]
+    if len(cells) == width or len(cells) != 1:
+        return cells
+    parts: list[str | None] = [part.strip() for part in (cells[0] or "").split("\t")]
+    return (parts + [None] * width)[:width]

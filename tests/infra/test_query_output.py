@@ -58,3 +58,9 @@ def test_a_query_may_begin_in_any_way(athena_endpoint, sql):
 def test_a_type_that_pandas_has_none_for_gives_text(athena_endpoint):
     rows = ask("select null as nothing, 1.5 as figure").rows
     assert rows.to_dict("records") == [{"nothing": None, "figure": "1.5"}]
+
+
+def test_a_table_is_described_column_by_column(athena_endpoint):
+    rows = ask("describe raw.sensor_readings").rows
+    columns = rows.set_index("col_name")["data_type"]
+    assert (columns["sensor_id"], columns["vehicle_count"]) == ("string", "double")
