@@ -85,8 +85,8 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def endpoint(run_endpoint, tmp_path_factory):
-    """An endpoint whose state machines wait for a hundredth of the time."""
+def hurried_endpoint(run_endpoint, tmp_path_factory):
+    """An endpoint whose state machines wait for a hundredth of the time; not the session's, which has its own name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SFN_WAIT_SCALE", str(WAIT_SCALE))
         with run_endpoint(tmp_path_factory.mktemp("machines"), "--no-athena") as (url, _):
@@ -97,7 +97,7 @@ def endpoint(run_endpoint, tmp_path_factory):
 
 
 @pytest.fixture
-def new_machine(endpoint, tmp_path):
+def new_machine(hurried_endpoint, tmp_path):
     """Make the machine of a city of this test's own."""
     city = CitySettings(stage=f"m{next(NUMBERS)}")
 
