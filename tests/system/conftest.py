@@ -29,6 +29,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from infra import home as local_home
 from infra.local import call_record
 from infra.local import process as endpoint_process
+from tests.system.hourly_run import HourlyRun, load, run_by_machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RAW_BUCKET = DELIVERY_STREAM = "trafficlake-local-raw"
@@ -146,6 +147,17 @@ def home(new_home: Callable[[str], AbstractContextManager[Home]]) -> Iterator[Ho
     """One fresh home for the tests of a module."""
     with new_home("home") as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def hourly_run(new_home: Callable[[str], AbstractContextManager[Home]], tmp_path_factory: Any) -> Iterator[HourlyRun]:
+    """One home whose state machine has run over a small city's first hours, with all calls recorded."""
+    folder = tmp_path_factory.mktemp("hourly")
+    record = folder / "calls.jsonl"
+    with pytest.MonkeyPatch.context() as environment, new_home("machine") as home:
+        environment.setenv(call_record.VARIABLE, str(record))
+        load(home, folder)
+        yield HourlyRun(home, run_by_machine(home, "first"), record)
 
 
 @pytest.fixture(scope="session")

@@ -4,28 +4,20 @@ The state machine of the local home starts them as processes that call under the
 Athena reads and writes for a query is allowed by the role of who queries: here that is the steps' alone.
 """
 
-import json
-import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.aws.app import synthesize
 from infra.aws.stages import Stage
-from infra.local.call_record import VARIABLE
 from infra.local.principals import ATHENA_KEY
 from infra.local.trino import GLUE_KEY
-from infra.settings import CitySettings
-from ingestion import simulator
 from tests.infra.aws.cloud import Cloud, read_cloud
 from tests.infra.aws.policy_simulation import Recorded, allowed, denied, read_record, unused
+from tests.system.hourly_run import CITY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-CITY = CitySettings()
-FIRST = datetime(2025, 3, 3, 6, tzinfo=UTC)
-RUN_LIMIT_S = 1500
 STEPS = CITY.steps_project
 PARTS = {CITY.glue_job("curate_readings"), CITY.glue_job("rollup_5min"), STEPS}
 # What Trino asks of the catalog and Athena does not: Athena computes the partitions of a table with projection by
@@ -65,34 +57,9 @@ UNUSED: dict[str, dict[str, list[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def recorded(new_home, tmp_path_factory) -> list[Recorded]:
+def recorded(hourly_run) -> list[Recorded]:
     """What the parts of the hourly run called while the state machine ran over two hours of a small city."""
-    folder = tmp_path_factory.mktemp("record")
-    place = simulator.city(6, seed=5)
-    registry, readings, record = folder / "registry.csv", folder / "readings.jsonl", folder / "calls.jsonl"
-    registry.write_text(simulator.registry_csv(place))
-    readings.write_bytes(b"\n".join(simulator.readings(place, FIRST, FIRST + timedelta(hours=2))) + b"\n")
-    with pytest.MonkeyPatch.context() as environment, new_home("hourly") as home:
-        environment.setenv(VARIABLE, str(record))
-        home.trafficlake("registry", "load", str(registry))
-        home.trafficlake("ingest", str(readings), "--via", "archive")
-        run_state_machine(home)
-    return hourly_calls(record)
-
-
-def run_state_machine(home) -> None:
-    machines = home.aws("stepfunctions")
-    (arn,) = (
-        each["stateMachineArn"]
-        for each in machines.list_state_machines()["stateMachines"]
-        if each["name"] == CITY.state_machine
-    )
-    execution = machines.start_execution(stateMachineArn=arn, input=json.dumps({}))["executionArn"]
-    deadline = time.monotonic() + RUN_LIMIT_S
-    while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
-        assert time.monotonic() < deadline, "the execution does not end"
-        time.sleep(1)
-    assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
+    return hourly_calls(hourly_run.record)
 
 
 def hourly_calls(record: Path) -> list[Recorded]:
