@@ -29,7 +29,7 @@ screenshot: $(READY) ## the README's picture of the demo's dashboard (needs chro
 	$(BIN)/python -m dashboards.screenshot .trafficlake/dashboard/index.html docs/dashboard.png
 
 test: $(READY) ## the tests, under ten minutes on two cores
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: $(READY) ## whole-system runs that take minutes
 	$(BIN)/python -m pytest -m slow

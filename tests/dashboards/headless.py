@@ -54,7 +54,8 @@ class Opened:
         return self.page.evaluate("name => document.querySelector(`#visual-${name} .picture`).data", visual)
 
 
-@pytest.fixture(scope="session")
+# Of a module: as long as it is open, Playwright's event loop runs in this thread, and no other one can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; where there is none the test says so and is skipped."""
     chromium = shutil.which("chromium")

@@ -11,7 +11,7 @@ from tests.infra.aws.templates import allowed, named, of_type, resolved
 
 HERE = "us-east-1:<AWS::AccountId>"
 TOPIC = f"arn:aws:sns:{HERE}:trafficlake-test-operators"
-DATASETS = ("congestion",)
+DATASETS = {"congestion": "INCREMENTAL_REFRESH"}
 
 
 @pytest.fixture(scope="module")
