@@ -1,4 +1,5 @@
-// The page: sheets, controls and visuals. Figures come from cells.js, pictures from figures.js.
+// The page: its state, its sheets and their visuals. Figures come from cells.js, pictures from figures.js, texts from
+// words.js, filters from controls.js.
 "use strict";
 
 const trafficlakePage = (() => {
@@ -20,7 +21,7 @@ const trafficlakePage = (() => {
   function readState() {
     const given = new URLSearchParams(location.hash.slice(1));
     const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
-    for (const control of controls()) {
+    for (const control of controls.all()) {
       if (control.kind === "choice" && given.has(control.id)) made.choices[control.id] = new Set(given.getAll(control.id));
       if (control.kind === "leave_out" && given.has(control.id)) made.leaveOut.add(control.id);
     }
@@ -35,11 +36,6 @@ const trafficlakePage = (() => {
     for (const [id, chosen] of Object.entries(now.choices)) for (const value of chosen) made.append(id, value);
     for (const id of now.leaveOut) made.set(id, "yes");
     return `#${made}`;
-  }
-
-  function controls() {
-    const all = held.dashboards.flatMap((dashboard) => dashboard.controls);
-    return [...new Map(all.map((control) => [control.id, control])).values()];
   }
 
   // The filter of a dashboard's controls, by column.
@@ -183,70 +179,6 @@ const trafficlakePage = (() => {
     };
   }
 
-  // ---- words
-  function why(view, rows) {
-    if (view.cube.missing) return view.cube.missing;
-    if (!view.cube.cells) return view.dataset.source === "alert_table" ? "No segment is in alert." : `No data: ${view.dataset.mart} holds no rows yet.`;
-    if (!rows.length) return "No data for these filters.";
-    // That nothing was observed is a figure only where it is what is asked for.
-    const others = view.visual.measures.filter((name) => name !== view.dataset.reliability?.measure);
-    const measures = others.length ? others : view.visual.measures;
-    if (rows.every((row) => measures.every((name) => Number.isNaN(row.values[name])))) return "No figure: sensors sent, but nothing usable was observed for these filters.";
-    return "";
-  }
-
-  function summary(view, rows) {
-    const { visual } = view;
-    const name = visual.measures[0];
-    const known = cells.ordered(rows.filter((row) => !Number.isNaN(row.values[name])), { by: name, descending: true });
-    const says = (row) => (row ? [visual.place, visual.x, visual.y, visual.series, ...visual.rows].filter(Boolean).map((one) => view.label(one, row)).join(", ") : "–");
-    const top = visual.sort && visual.kind !== "heat_map" ? rows[0] : known[0];
-    const words = {
-      title: visual.title, measure: view.measure(name).title, unit: view.measure(name).unit,
-      cells: rows.filter((row) => !row.silent).length.toLocaleString("en"), unreliable: rows.filter(view.isDoubtful).length.toLocaleString("en"),
-      top: says(top), top_value: top ? view.shown(name, top.values[name]) : "–",
-      bottom: says(known.at(-1)), bottom_value: known.length ? view.shown(name, known.at(-1).values[name]) : "–",
-    };
-    return visual.text_alternative.replace(/\{(\w+)\}/g, (_, word) => words[word]);
-  }
-
-  // What is shown and what is not: days, thinning, filters that do not apply, places without coordinates.
-  function note(view, rows) {
-    const { cube, visual, selection } = view;
-    const said = [];
-    const days = [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort();
-    if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
-    if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
-    else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
-    const without = view.dashboard.controls.filter((control) => control.column && !(control.column in cube.dimensions)).map((control) => control.title.toLowerCase());
-    if (without.length) said.push(`Not filtered by: ${without.join(", ")}.`);
-    if (view.leftOut) said.push(`The first ${visual.limit} of ${(visual.limit + view.leftOut).toLocaleString("en")}.`);
-    if (visual.kind === "heat_map" && visual.limit) {
-      const lines = new Set(rows.map((row) => row.codes[visual.y])).size;
-      if (lines > visual.limit) said.push(`The first ${visual.limit} of ${lines.toLocaleString("en")}.`);
-    }
-    if (visual.kind === "map") {
-      const quiet = rows.filter((row) => row.silent).length;
-      if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing in this hour.`);
-      const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
-      if (lost.length) said.push(`Not on the map, because the registry has no coordinates: ${lost.slice(0, 20).join(", ")}${lost.length > 20 ? ` and ${lost.length - 20} more` : ""} (the table has all).`);
-    }
-    if (visual.trend) said.push("Trend in brackets: days that are compared.");
-    return said.join(" ");
-  }
-
-  function formulas(view) {
-    const lines = view.visual.measures.map((name) => {
-      const one = view.measure(name);
-      return element("div", {}, element("dt", {}, one.title), element("dd", {}, `${one.description} `, element("code", {}, one.formula)));
-    });
-    const sql = held.sql[view.visual.id];
-    const source = view.dataset.mart ? `From ${view.dataset.mart}.` : view.dataset.source_reason;
-    return element("details", { class: "formulas" }, element("summary", {}, `Formulas and source of “${view.visual.title}”`),
-      element("p", {}, source), element("dl", {}, ...lines),
-      ...(sql ? [element("p", {}, "The same for all days, asked of Athena:"), element("pre", { tabindex: "0", role: "region", "aria-label": `SQL of ${view.visual.title}` }, element("code", {}, sql))] : []));
-  }
-
   // ---- visuals
   const theme = () => {
     const style = getComputedStyle(document.documentElement);
@@ -272,12 +204,12 @@ const trafficlakePage = (() => {
     const { visual, own, view } = mounted;
     const rows = rowsOf(view, own);
     mounted.rows = rows;
-    const problem = why(view, rows);
+    const problem = words.why(view, rows);
     parts.empty.textContent = problem;
     parts.empty.hidden = !problem;
     parts.picture.hidden = Boolean(problem);
-    parts.summary.textContent = problem || visual.kind === "kpi" ? "" : summary(view, rows);
-    parts.note.textContent = note(view, rows);
+    parts.summary.textContent = problem || visual.kind === "kpi" ? "" : words.summary(view, rows);
+    parts.note.textContent = words.note(view, rows);
     tools(mounted, parts);
     if (!parts.behind.children.length) behind(mounted, parts.behind);
     parts.behind.hidden = Boolean(view.cube.missing);
@@ -289,7 +221,7 @@ const trafficlakePage = (() => {
     if (visual.kind === "kpi") return void parts.picture.replaceChildren(kpi(view, rows[0]));
     if (visual.kind === "table") return void parts.picture.replaceChildren(tables.table(view, rows, visual.title, trendColumns(view)));
     parts.picture.setAttribute("role", "img");
-    parts.picture.setAttribute("aria-label", summary(view, rows));
+    parts.picture.setAttribute("aria-label", words.summary(view, rows));
     const { data, layout } = figures[visual.kind](view, theme(), rows);
     Plotly.react(parts.picture, data, layout, { displayModeBar: false, responsive: true, doubleClick: "reset" });
   }
@@ -387,100 +319,10 @@ const trafficlakePage = (() => {
     } else if (visual.kind === "table") {
       place.append(tables.downloadButton(mounted.view, () => mounted.rows));
     }
-    place.append(formulas(mounted.view));
+    place.append(words.formulas(mounted.view));
   }
 
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
-
-  // ---- controls
-  function buildControls() {
-    const place = document.getElementById("controls");
-    const daysOf = (all) => [...new Set(all.flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
-    const days = daysOf(Object.values(held.cubes));
-    // History that arrived late has arrival hours long after its days: the latest day is one of traffic.
-    const ofTraffic = daysOf(Object.values(held.cubes).filter((cube) => held.datasets[cube.dataset].reliability));
-    place.replaceChildren(...controls().map((control) => {
-      if (control.kind === "date_range") return dateControl(control, days, ofTraffic.at(-1) ?? days.at(-1));
-      return control.kind === "choice" ? choiceControl(control) : leaveOutControl(control);
-    }));
-    const clear = element("button", { type: "button", id: "clear" }, "Clear all filters");
-    clear.addEventListener("click", () => {
-      Object.assign(state, { from: "", to: "", choices: {}, leaveOut: new Set() });
-      buildControls();
-      changed();
-      document.getElementById("clear").focus();
-    });
-    place.append(clear);
-  }
-
-  function dateControl(control, days, latest) {
-    const [first, last] = [days[0] ?? "", days.at(-1) ?? ""];
-    const input = (name, title) => {
-      const made = element("input", { type: "date", min: first, max: last, value: state[name] || (name === "from" ? first : last), id: `control-${name}` });
-      made.addEventListener("change", () => {
-        state[name] = made.value;
-        changed();
-      });
-      return [element("label", {}, `${title} `, made), made];
-    };
-    const [fromLabel, from] = input("from", "from");
-    const [toLabel, to] = input("to", "to");
-    const shortcuts = [["latest day", 1], ["latest 7 days", 7], ["all days", 0]].map(([title, count]) => {
-      const button = element("button", { type: "button" }, title);
-      button.addEventListener("click", () => {
-        [state.from, state.to] = count && latest ? [cells.daysEarlier(latest, count - 1), latest] : ["", ""];
-        from.value = state.from || first;
-        to.value = state.to || last;
-        changed();
-      });
-      return button;
-    });
-    return element("fieldset", { title: control.description }, element("legend", {}, control.title), fromLabel, toLabel, element("span", { class: "shortcuts" }, ...shortcuts));
-  }
-
-  function choiceControl(control) {
-    const values = new Set();
-    for (const cube of Object.values(held.cubes)) {
-      for (const value of cube.dimensions[control.column]?.values ?? []) values.add(String(value));
-    }
-    for (const value of state.choices[control.id] ?? []) values.add(value);
-    const legend = element("summary");
-    const says = () => {
-      const chosen = state.choices[control.id] ?? new Set();
-      const which = chosen.size === 0 ? "all" : chosen.size <= 2 ? [...chosen].join(", ") : `${chosen.size} chosen`;
-      legend.textContent = `${control.title}: ${which}`;
-    };
-    const boxes = [...values].sort().map((value) => {
-      const box = element("input", { type: "checkbox", value, checked: state.choices[control.id]?.has(value) });
-      box.addEventListener("change", () => {
-        const chosen = (state.choices[control.id] ??= new Set());
-        if (box.checked) chosen.add(value);
-        else chosen.delete(value);
-        says();
-        changed();
-      });
-      return element("label", {}, box, ` ${value}`);
-    });
-    says();
-    const choices = element("fieldset", {}, element("legend", {}, control.description), ...(boxes.length ? boxes : ["none known"]));
-    const made = element("details", { class: "choice", id: `control-${control.id}` }, legend, choices);
-    made.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !made.open) return;
-      made.open = false;
-      legend.focus();
-    });
-    return made;
-  }
-
-  function leaveOutControl(control) {
-    const box = element("input", { type: "checkbox", id: `control-${control.id}`, checked: state.leaveOut.has(control.id) });
-    box.addEventListener("change", () => {
-      if (box.checked) state.leaveOut.add(control.id);
-      else state.leaveOut.delete(control.id);
-      changed();
-    });
-    return element("label", { class: "leave-out", title: control.description }, box, ` ${control.title}`);
-  }
 
   // ---- the whole
   function buildSheets() {
@@ -551,7 +393,7 @@ const trafficlakePage = (() => {
       Object.assign(state, readState());
       applyTheme();
       select.value = state.theme;
-      buildControls();
+      controls.build(state, changed);
       openSheet();
     });
     document.querySelector(".skip").addEventListener("click", (event) => {
@@ -559,7 +401,7 @@ const trafficlakePage = (() => {
       document.getElementById("content").focus();
     });
     document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
-    buildControls();
+    controls.build(state, changed);
     openSheet();
     if (held.refresh_s) setTimeout(() => location.reload(), 1000 * held.refresh_s);
   }
