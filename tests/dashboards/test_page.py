@@ -14,6 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 from dashboards import spec
 from dashboards.page import site
 
+# A browser and a page for each take more than a minute together.
+pytestmark = pytest.mark.slow
+
 SHEETS = ("now", "happening", "cost", "corridors", "coverage", "arrival")
 # Output of a test run, to look at; not kept.
 PICTURES = Path(__file__).parents[2] / "build" / "dashboards"

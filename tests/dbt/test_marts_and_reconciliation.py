@@ -11,6 +11,9 @@ from dbt_lake import append, at, create_sources, delete, land, replace, rows_of
 from dashboards.tables import tables
 from ingestion.iceberg_catalog import open_catalog
 
+# Building all models takes more than a minute.
+pytestmark = pytest.mark.slow
+
 MARTS = {
     "congestion_hourly": ("segment_id", "hour_start"),
     "congestion_daily": ("segment_id", "local_date"),
@@ -295,7 +298,6 @@ def test_the_tables_have_the_columns_and_types_that_dbt_declares(marts):
         assert {name: ATHENA_TYPES.get(kind, kind) for name, kind in stored.items()} == table.types, table.name
 
 
-@pytest.mark.slow
 def test_only_the_pending_hours_are_recomputed(marts, changed_marts):
     untouched = ("s", at("2024-01-09 12:00"))
     assert changed_marts["congestion_hourly"][untouched] == marts["congestion_hourly"][untouched]
@@ -303,7 +305,6 @@ def test_only_the_pending_hours_are_recomputed(marts, changed_marts):
     assert changed_marts["congestion_hourly"]["p", HOUR]["free_flow_kmh"] == pytest.approx(60 + 0.7 * 30)
 
 
-@pytest.mark.slow
 def test_rows_of_a_segment_that_lost_its_sensor_vanish(changed_marts):
     hours = changed_marts["congestion_hourly"]
     assert {segment_id for segment_id, hour in hours if hour == HOUR} == {"s", "t", "p", "r"}
@@ -311,14 +312,12 @@ def test_rows_of_a_segment_that_lost_its_sensor_vanish(changed_marts):
     assert hours["s", HOUR]["volume_veh"] == pytest.approx(60 + 120)
 
 
-@pytest.mark.slow
 def test_a_reading_removed_from_curated_unbalances_its_hour(caught_up):
     recomputed, _ = caught_up
     row = recomputed["reconciliation_hourly"][ARRIVAL]
     assert (row["landed"], row["curated"], row["duplicates"], row["is_balanced"]) == (7, 2, 3, False)
 
 
-@pytest.mark.slow
 def test_recomputed_hours_equal_a_build_from_nothing_row_for_row(caught_up):
     recomputed, rebuilt = caught_up
     assert recomputed == rebuilt

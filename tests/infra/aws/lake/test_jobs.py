@@ -176,7 +176,7 @@ def test_workers_are_those_of_the_plan(resources_of, name, code):
         assert (each["Properties"]["WorkerType"], each["Properties"]["GlueVersion"]) == ("G.1X", "5.1")
 
 
-def test_a_job_knows_all_of_its_step_s_arguments_but_the_hours(jobs, stage, job):
+def test_a_job_knows_all_of_its_step_s_arguments_but_those_of_a_run(jobs, stage, job):
     arguments = definition(jobs, stage, job)["DefaultArguments"]
     values = parameters(stage.city)
     missing = set()
@@ -185,7 +185,7 @@ def test_a_job_knows_all_of_its_step_s_arguments_but_the_hours(jobs, stage, job)
             missing.add(name)
         else:
             assert arguments[f"--{name}"] == template.format(**values)
-    assert missing == ({"from", "to"} if job == "curate_readings" else set())
+    assert missing == {"curate_readings": {"from", "to"}, "rollup_5min": {"run"}}.get(job, set())
 
 
 def test_spark_starts_with_the_session_s_settings(stage):
