@@ -28,7 +28,7 @@ demo: $(READY) ## the whole batch path on a simulated city
 screenshot: $(READY) ## the README's picture of the demo's dashboard (needs chromium)
 	$(BIN)/python -m dashboards.screenshot .trafficlake/dashboard/index.html docs/dashboard.png
 
-test: $(READY) ## the tests, under ten minutes on two cores
+test: $(READY) ## the quick tests, in two processes
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: $(READY) ## whole-system runs that take minutes
