@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo screenshot test test-slow bench lint format lock clean
+.PHONY: help install demo screenshot test test-slow test-nightly bench lint format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,13 @@ screenshot: $(READY) ## the README's picture of the demo's dashboard (needs chro
 	$(BIN)/python -m dashboards.screenshot .trafficlake/dashboard/index.html docs/dashboard.png
 
 test: $(READY) ## the quick tests, in two processes
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses 2 --dist loadfile
 
 test-slow: $(READY) ## whole-system runs that take minutes
 	$(BIN)/python -m pytest -m slow
+
+test-nightly: $(READY) ## the state machine with its real steps, its roles, and the queries for analysts
+	$(BIN)/python -m pytest -m nightly
 
 bench: $(READY) ## ratios against independent implementations, measured in one run
 	$(BIN)/python -m tests.bench

@@ -18,7 +18,7 @@ from infra.settings import settings
 from ingestion.contract import iceberg
 from ingestion.iceberg_catalog import open_catalog
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 
 SQL = {query.name: query.sql for query in queries()}
 EPISODES = "marts.congestion_episodes"

@@ -16,7 +16,7 @@ from tests.infra.aws.cloud import Cloud, read_cloud
 from tests.infra.aws.policy_simulation import Recorded, allowed, denied, read_record, unused
 from tests.system.hourly_run import CITY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 STEPS = CITY.steps_project
 PARTS = {CITY.glue_job("curate_readings"), CITY.glue_job("rollup_5min"), STEPS}

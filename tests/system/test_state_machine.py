@@ -8,7 +8,7 @@ import pytest
 
 from tests.system.hourly_run import CITY, FIRST, load, run_by_machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
 KEYS = {
     "curated.readings": ("sensor_id", "ts"),
