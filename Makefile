@@ -34,7 +34,7 @@ test: $(READY) ## the quick tests, in two processes
 test-slow: $(READY) ## whole-system runs that take minutes
 	$(BIN)/python -m pytest -m slow
 
-test-nightly: $(READY) ## the state machine with its real steps, its roles, and the queries for analysts
+test-nightly: $(READY) ## the state machine with its real steps, its roles, recipes, queries for analysts
 	$(BIN)/python -m pytest -m nightly
 
 bench: $(READY) ## ratios against independent implementations, measured in one run

@@ -48,7 +48,7 @@ def test_the_table_of_alarms_is_that_of_the_alarms():
     assert table in RECIPES, f"put this in place of the table in docs/operate.md:\n{table}"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_the_recipes_for_this_machine_run_as_written(home, small_city):
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
