@@ -36,7 +36,7 @@ def test_the_reference_accounts_for_every_row_and_finds_every_kind_of_reason(hou
     rolled = duckdb.execute(
         f"SELECT count(DISTINCT sensor_id), max(samples_observed) FROM '{tmp_path}/out/sensor_5min/*/*.parquet' "
         "WHERE sensor_id NOT LIKE 'GHOST%'"
-    ).fetchone()
+    ).fetchall()[0]
     assert rolled == (49, 15)  # 50 sensors, one of them dead; 15 samples of 20 s
 
 
@@ -45,7 +45,7 @@ def test_the_input_holds_what_the_devices_sent(hour):
     sums = duckdb.execute(
         f"SELECT count(DISTINCT sensor_id), count(*) FILTER (vehicle_count < 0), max(occupancy) > 95 "
         f"FROM '{hour}/landing/readings/*/*/*.parquet' WHERE sensor_id NOT LIKE 'GHOST%'"
-    ).fetchone()
+    ).fetchall()[0]
     assert sums[0] == sum(device.fault != "no_data" for device in place.sensors)
     assert sums[2]
 

@@ -38,7 +38,7 @@ ROWS = """
 )
 def test_a_formula_as_sql_gives_what_its_language_says(written, wanted):
     sql = formula.to_sql(formula.parse(written))
-    found = duckdb.execute(f"select {sql} as found from {ROWS}").fetchone()[0]
+    found = duckdb.execute(f"select {sql} as found from {ROWS}").fetchall()[0][0]
     assert found == (wanted if wanted is None else pytest.approx(wanted, rel=1e-15))
 
 
@@ -68,7 +68,7 @@ def test_what_is_not_of_the_language_is_refused_by_name(written, named):
 
 def test_a_quote_in_a_text_stays_in_the_text():
     sql = formula.to_sql(formula.parse("""count(when=word == "it's")"""))
-    assert duckdb.execute(f"select {sql} from (values ('it''s'), ('its')) as cells (word)").fetchone()[0] == 1
+    assert duckdb.execute(f"select {sql} from (values ('it''s'), ('its')) as cells (word)").fetchall()[0][0] == 1
 
 
 def test_the_columns_of_a_formula_are_those_that_it_reads():

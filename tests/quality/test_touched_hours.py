@@ -28,11 +28,11 @@ def test_hours_in_any_order_and_repeated_become_half_open_ranges():
 )
 def test_a_half_hour_zone_s_rows_count_as_touched_on_both_sides(row_start, touched):
     condition = overlapping("h", [hour("1 10:00")])
-    assert duckdb.execute(f"select {condition} from (select ? as h)", [hour(row_start)]).fetchone() == (touched,)
+    assert duckdb.execute(f"select {condition} from (select ? as h)", [hour(row_start)]).fetchall() == [(touched,)]
 
 
 def test_no_hours_touch_nothing():
-    assert duckdb.execute(f"select {overlapping('h', [])} from (select now() as h)").fetchone() == (False,)
+    assert duckdb.execute(f"select {overlapping('h', [])} from (select now() as h)").fetchall() == [(False,)]
 
 
 def test_many_scattered_hours_read_their_span_instead_of_hundreds_of_conditions():
