@@ -105,7 +105,6 @@ def alerts_redeliver(home: HomeOption = Home.local) -> None:
 
     They go to every route that wants them: who got one before sees its event_id a second time.
     """
-    check_home(home)
     enter(home)
     from infra.redelivery import redeliver  # noqa: PLC0415
     from infra.settings import settings  # noqa: PLC0415

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, check_home, enter
+from infra.cli_home import Home, HomeOption, enter
 
 app = typer.Typer(no_args_is_help=True, help="The snapshots of tables: look at them, go back to one.")
 
@@ -39,7 +39,6 @@ def tables_restore(
 
     Example: [bold]trafficlake tables restore marts.congestion_daily --snapshot 5310972044867391104[/bold]
     """
-    check_home(home)
     enter(home)
     from infra import tables  # noqa: PLC0415
     from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415

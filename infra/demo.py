@@ -77,6 +77,7 @@ class Plan:
     history_sent: bool = False
     live_sent_at: datetime | None = None
     live_documents: int = 0
+    episodes_written: bool = False
 
 
 def play(folder: Path, run: Callable[[], RunReport]) -> bool:
@@ -111,7 +112,10 @@ def play(folder: Path, run: Callable[[], RunReport]) -> bool:
     console.out.print(console.reconciliation_line(sums))
     if sums["unbalanced"]:
         console.error(f"{sums['unbalanced']} of {sums['hours']} arrival hours do not balance: trafficlake status")
-    write_episodes((plan.end - EPISODES).replace(tzinfo=None), plan.end.replace(tzinfo=None))
+    if report.outcome != "nothing to do" or not plan.episodes_written:
+        write_episodes((plan.end - EPISODES).replace(tzinfo=None), plan.end.replace(tzinfo=None))
+        plan.episodes_written = True
+        save_plan(plan, plan_file)
     page = dashboard_page.build(folder / "dashboard")
     _say_where(folder, report, page)
     return not sums["unbalanced"]

@@ -6,6 +6,7 @@ from datetime import datetime
 import boto3
 
 from infra.errors import FailedError
+from infra.pipeline import utc_text
 from infra.settings import CitySettings
 
 
@@ -14,13 +15,19 @@ def start(city: CitySettings, start_hour: datetime | None, end_hour: datetime | 
 
     Returns the execution's ARN. Raises FailedError where the state machine is not there.
     """
-    machines = boto3.client("stepfunctions")
-    pages = machines.get_paginator("list_state_machines").paginate()
-    arns = {each["name"]: each["stateMachineArn"] for page in pages for each in page["stateMachines"]}
-    if city.state_machine not in arns:
+    arn = machine_arn(city)
+    if arn is None:
         raise FailedError(
             f"there is no state machine {city.state_machine} in this account and region: deploy it first."
         )
     hours = {"from_hour": start_hour, "to_hour": end_hour}
-    given = {name: f"{hour.isoformat()}Z" for name, hour in hours.items() if hour is not None}
-    return machines.start_execution(stateMachineArn=arns[city.state_machine], input=json.dumps(given))["executionArn"]
+    given = {name: utc_text(hour) for name, hour in hours.items() if hour is not None}
+    machines = boto3.client("stepfunctions")
+    return machines.start_execution(stateMachineArn=arn, input=json.dumps(given))["executionArn"]
+
+
+def machine_arn(city: CitySettings) -> str | None:
+    """Return the ARN of the state machine of the hourly run, None where there is none."""
+    pages = boto3.client("stepfunctions").get_paginator("list_state_machines").paginate()
+    machines = (each for page in pages for each in page["stateMachines"])
+    return next((each["stateMachineArn"] for each in machines if each["name"] == city.state_machine), None)

@@ -10,9 +10,9 @@ from pathlib import Path
 import boto3
 
 import glue_jobs
-from infra import steps_project
+from infra import executions, steps_project
 from infra.existing import role_arn, unless_exists
-from infra.pipeline import DAILY, STEPS
+from infra.pipeline import GLUE_JOBS, GLUE_VERSION
 from infra.settings import CitySettings
 from infra.state_machine import definition
 
@@ -23,7 +23,7 @@ def create_pipeline_resources(city: CitySettings) -> None:
     """Create what is missing, and bring project and state machine to their definitions."""
     services = ("states.amazonaws.com", "glue.amazonaws.com", "codebuild.amazonaws.com")
     role = role_arn(f"{city.prefix}-pipeline", *services)
-    for module in (step.target for step in (*STEPS, *DAILY) if step.kind == "glue_job"):
+    for module in GLUE_JOBS:
         _create_job(city, module, role)
     _create_project(city, role)
     topic = boto3.client("sns").create_topic(Name=city.operators_topic)["TopicArn"]
@@ -39,7 +39,7 @@ def _create_job(city: CitySettings, module: str, role: str) -> None:
         Name=city.glue_job(module),
         Role=role,
         Command={"Name": "glueetl", "ScriptLocation": f"s3://{city.lake_bucket}/{key}"},
-        GlueVersion="5.0",
+        GlueVersion=GLUE_VERSION,
     )
 
 
@@ -64,9 +64,7 @@ def _create_project(city: CitySettings, role: str) -> None:
 
 def _create_machine(city: CitySettings, text: str, role: str) -> None:
     machines = boto3.client("stepfunctions")
-    pages = machines.get_paginator("list_state_machines").paginate()
-    known = {each["name"]: each["stateMachineArn"] for page in pages for each in page["stateMachines"]}
-    if (arn := known.get(city.state_machine)) is None:
+    if (arn := executions.machine_arn(city)) is None:
         machines.create_state_machine(name=city.state_machine, definition=text, roleArn=role)
     elif machines.describe_state_machine(stateMachineArn=arn)["definition"] != text:
         machines.update_state_machine(stateMachineArn=arn, definition=text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
@@ -19,6 +20,10 @@ PARAMETERS = (
     *("run", "from_hour", "to_hour", "raw_bucket", "lake_bucket", "docs_bucket", "buffering_interval_s"),
     *("alert_warning", "alert_critical", "alert_clear"),
 )
+# It has Spark 3.5.6, Iceberg 1.10.0, Python 3.11 and Java 17, and reads `s3://` by Hadoop's S3A: the line of Spark, the
+# Iceberg and the file system that the jobs are tested with. Glue 5.0 has Iceberg 1.7.1 and another file system
+# ("Migrating AWS Glue for Spark jobs to AWS Glue version 5.1").
+GLUE_VERSION = "5.1"
 # Where the plan of a run lies in the lake bucket.
 PLAN_KEY = "runs/plans/{}.json"
 # Unit tests are about the code, not about the hours of a run: they belong to the tests.
@@ -146,6 +151,14 @@ DAILY = (
         ),
     ),
 )
+
+# Every Glue job, by its module.
+GLUE_JOBS = MappingProxyType({step.target: step for step in (*STEPS, *DAILY) if step.kind == "glue_job"})
+
+
+def utc_text(hour: datetime) -> str:
+    """Return a naive UTC time as steps take it and plans hold it, such as `2026-03-02T07:00:00Z`."""
+    return f"{hour.isoformat()}Z"
 
 
 def parameters(city: CitySettings) -> dict[str, str]:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from glue_jobs.session import spark_session
-from infra.pipeline import STEPS, Step, parameters
+from infra.pipeline import STEPS, Step, parameters, utc_text
 from infra.runners import lock, pending, python_steps, record
 from infra.runners.dbt_step import DbtFailedError, dbt_build
 from infra.runners.events import Event, OnEvent, Range, RunReport, StepFailedError, StepReport
@@ -116,7 +116,7 @@ class _Runner:
     def _arguments(self, step: Step, hours: Range | None) -> Mapping[str, str]:
         values = parameters(self.context.city) | {"run": self.context.run}
         if hours is not None:
-            values |= {"from_hour": f"{hours[0].isoformat()}Z", "to_hour": f"{hours[1].isoformat()}Z"}
+            values |= {"from_hour": utc_text(hours[0]), "to_hour": utc_text(hours[1])}
         return {name: template.format(**values) for name, template in step.arguments.items()}
 
     def _dbt_progress(self, step: Step):  # noqa: ANN202

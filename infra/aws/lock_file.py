@@ -1,17 +1,29 @@
 """What the lock file pins, for what is installed on AWS: the versions of the tests, with the hashes of their wheels."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 LOCK = Path(__file__).parents[2] / "requirements.txt"
 
 
-def locked(distribution: str) -> str:
-    """Return the lines of the lock file that pin a distribution, with their hashes.
+def pins() -> dict[str, str]:
+    """Return the lock file's lines by canonical name; of some packages it has several versions, for several Pythons."""
+    pinned: dict[str, str] = {}
+    for pin in re.finditer(r"^([\w.-]+)==.*(?:\n .*)*\n", LOCK.read_text(), re.MULTILINE):
+        name = canonicalize_name(pin[1])
+        pinned[name] = pinned.get(name, "") + pin[0]
+    return pinned
 
-    Raises LookupError where it is not in there.
+
+def locked(names: Iterable[str]) -> str:
+    """Return the lines of the lock file that pin these packages, with their hashes, sorted by name.
+
+    Raises LookupError where one is not in there.
     """
-    pinned = re.search(rf"^{re.escape(distribution)}==.*(\n .*)*", LOCK.read_text(), re.MULTILINE)
-    if pinned is None:
-        raise LookupError(f"{distribution} is not in {LOCK.name}; `make lock` resolves it anew.")
-    return pinned[0]
+    pinned, wanted = pins(), sorted(names)
+    if missing := [name for name in wanted if name not in pinned]:
+        raise LookupError(f"{', '.join(missing)} not in {LOCK.name}; `make lock` resolves it anew.")
+    return "".join(pinned[name] for name in wanted)

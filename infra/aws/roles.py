@@ -1,6 +1,6 @@
 """Roles: one for each part, which may do what the part does, on the resources that it does it to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aws_cdk import Acknowledgment, Aws, Validations
 from aws_cdk import aws_iam as iam
@@ -34,6 +34,22 @@ class ServiceRole(iam.Role):
         self.add_to_policy(statement)
         for resource in resources:
             explain_star(self, resource, why_many)
+
+
+def allow_results(allow: Callable[..., None], bucket: str, prefix: str) -> None:
+    """Allow, by the `allow` of a role or policy, to keep the results of Athena's queries under a prefix of a bucket."""
+    allow(
+        ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+        f"{bucket}/{prefix}*",
+        why_many="Athena names the results of a query",
+    )
+    allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], bucket)
+    allow_listing(allow, bucket, [f"{prefix}*"])
+
+
+def allow_listing(allow: Callable[..., None], bucket: str, prefixes: Sequence[str]) -> None:
+    """Allow to list what lies in a bucket under some prefixes, each of which ends in `*`."""
+    allow(["s3:ListBucket"], bucket, conditions={"StringLike": {"s3:prefix": list(prefixes)}})
 
 
 def explain_star(construct: Construct, resource: str, why: str) -> None:

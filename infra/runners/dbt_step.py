@@ -13,6 +13,7 @@ from typing import Any
 
 from infra.pipeline import DBT_COMMAND
 from infra.settings import settings
+from infra.workgroups import PIPELINE_RESULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_EVENTS = frozenset(
@@ -66,7 +67,7 @@ def dbt_build(
     city = settings()
     places = {
         "TRAFFICLAKE_WORKGROUP": city.workgroup,
-        "TRAFFICLAKE_S3_STAGING_DIR": f"s3://{city.results_bucket}/athena/",
+        "TRAFFICLAKE_S3_STAGING_DIR": f"s3://{city.results_bucket}/{PIPELINE_RESULTS}",
         "TRAFFICLAKE_S3_DATA_DIR": f"s3://{city.lake_bucket}/",
     }
     log = DbtLog()

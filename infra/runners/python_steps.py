@@ -14,7 +14,7 @@ import boto3
 from pyiceberg.catalog import Catalog
 
 from infra import reference_snapshot
-from infra.pipeline import PLAN_KEY
+from infra.pipeline import PLAN_KEY, utc_text
 from infra.runners import metrics, pending, planning
 from infra.runners.events import Range
 from infra.settings import CitySettings
@@ -52,7 +52,7 @@ def plan(context: RunContext) -> Mapping[str, Any]:
         time.sleep(seconds)
     context.ranges = planning.arrival_hours_to_process(city.raw_bucket, context.catalog, context.start, context.end)
     document = {
-        "ranges": [{"from_hour": f"{a.isoformat()}Z", "to_hour": f"{b.isoformat()}Z"} for a, b in context.ranges],
+        "ranges": [{"from_hour": utc_text(start), "to_hour": utc_text(end)} for start, end in context.ranges],
         "pending": bool(pending.read(context.catalog)),
     }
     body = json.dumps(document).encode()

@@ -51,7 +51,7 @@ def fetch_compiled(packages: Iterable[str], folder: Path) -> dict[str, Path]:
     distributions = {name.lower() for package in packages for name in packages_distributions()[package]}
     folder.mkdir()
     requirements = folder / "requirements.txt"
-    requirements.write_text("\n".join(map(locked, sorted(distributions))))
+    requirements.write_text(locked(distributions))
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--require-hashes", "--python-platform", PLATFORM, "--python-version", PYTHON]
     subprocess.run([*command, "--target", folder, "-r", requirements], check=True)

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from aws_cdk import Aws
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from dashboards.quicksight.datasets import CATALOG, of_athena
 from dashboards.spec import Specs
-from infra.aws.roles import ServiceRole
+from infra.aws.roles import ServiceRole, allow_listing, allow_results
 from infra.aws.stages import Stage
 from infra.workgroups import PLANNERS_RESULTS
 
@@ -60,7 +59,7 @@ class DashboardRole(ServiceRole):
         self.allow(_QUERY, f"{athena}:workgroup/{city.planners_workgroup}")
         self.allow(_BROWSE, f"{athena}:datacatalog/{CATALOG}")
         self._allow_tables(stage, tables_read(specs))
-        self._allow_results(stage)
+        allow_results(self.allow, f"arn:aws:s3:::{city.results_bucket}", PLANNERS_RESULTS)
         self.allow(["kms:Decrypt", "kms:GenerateDataKey"], lake_key.key_arn)
 
     def _allow_tables(self, stage: Stage, tables: Sequence[str]) -> None:
@@ -82,21 +81,7 @@ class DashboardRole(ServiceRole):
             why_many="the engines name the objects of a table, and dbt the folder of a table that it replaces",
         )
         self.allow(["s3:GetBucketLocation"], bucket)
-        self._allow_listing(bucket, places)
-
-    def _allow_results(self, stage: Stage) -> None:
-        bucket = f"arn:aws:s3:::{stage.city.results_bucket}"
-        self.allow(
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-            f"{bucket}/{PLANNERS_RESULTS}*",
-            why_many="Athena names the results of a query",
-        )
-        self.allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], bucket)
-        self._allow_listing(bucket, [f"{PLANNERS_RESULTS}*"])
-
-    def _allow_listing(self, bucket: str, prefixes: Sequence[str]) -> None:
-        conditions = {"StringLike": {"s3:prefix": list(prefixes)}}
-        self.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket], conditions=conditions))
+        allow_listing(self.allow, bucket, places)
 
 
 def tables_read(specs: Specs) -> list[str]:

@@ -1,9 +1,4 @@
-"""What a Glue job runs: its script, our packages, and the list of what pip installs before it starts.
-
-Glue 5.1 has Spark 3.5.6, Iceberg 1.10.0, Python 3.11 and Java 17, and reads `s3://` by Hadoop's S3A: the line of Spark,
-the Iceberg and the file system that the jobs are tested with. Glue 5.0 has Iceberg 1.7.1 and another file system
-("Migrating AWS Glue for Spark jobs to AWS Glue version 5.1").
-"""
+"""What a Glue job runs: its script, our packages, and the list of what pip installs before it starts."""
 
 from collections.abc import Iterator
 from importlib.metadata import requires
@@ -15,7 +10,6 @@ from packaging.utils import canonicalize_name
 from infra.aws.lock_file import locked
 from infra.function_package import pack
 
-GLUE_VERSION = "5.1"
 SCRIPTS = Path(__file__).parents[3] / "glue_jobs"
 PACKAGES = ("glue_jobs", "ingestion", "quality")
 DATA_SUFFIXES = (".yaml", ".json")
@@ -77,7 +71,7 @@ def write_requirements(folder: Path) -> Path:
     pip takes nothing from anywhere else: with hashes, it refuses what is neither listed nor there already.
     """
     listed = folder / "requirements.txt"
-    listed.write_text("".join(f"{locked(name)}\n" for name in missing_on_glue()))
+    listed.write_text(locked(missing_on_glue()))
     return listed
 
 

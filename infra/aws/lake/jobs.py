@@ -12,14 +12,13 @@ from constructs import Construct
 from glue_jobs.session import glue_settings
 from infra.aws.defaults import RotatedKey, log_group
 from infra.aws.lake.job_access import ACCESS
-from infra.aws.lake.job_code import GLUE_VERSION, script
+from infra.aws.lake.job_code import script
 from infra.aws.lake.job_role import JobRole
 from infra.aws.stages import Stage, plan_of
 from infra.aws.storage.buckets import Buckets
-from infra.pipeline import DAILY, STEPS, Step, parameters
+from infra.pipeline import GLUE_JOBS, GLUE_VERSION, Step, parameters
 from infra.settings import CitySettings
 
-JOBS = {step.target: step for step in (*STEPS, *DAILY) if step.kind == "glue_job"}
 _LOGS = ("error", "output")
 
 
@@ -143,7 +142,7 @@ class GlueJobs(Construct):
         }
         made = {
             target: GlueJob(self, target, stage=stage, step=step, security=security, buckets=buckets, **shared)
-            for target, step in JOBS.items()
+            for target, step in GLUE_JOBS.items()
         }
         made["curate_readings"].allowed.allow_landing()
         made["curate_readings"].allowed.allow_data_docs()

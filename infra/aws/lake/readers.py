@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.aws.roles import explain_star
+from infra.aws.roles import allow_listing, allow_results, explain_star
 from infra.aws.stages import Stage
 from infra.workgroups import ANALYSTS_RESULTS, PLANNERS_RESULTS
 
@@ -71,7 +71,7 @@ class ReaderPolicy(iam.ManagedPolicy):
         self._allow(_BROWSE, f"{athena}:datacatalog/AwsDataCatalog")
         self._allow_catalog(stage, databases)
         self._allow_data(stage, databases)
-        self._allow_results(stage, results)
+        allow_results(self._allow, f"arn:aws:s3:::{city.results_bucket}", results)
         self._allow(["kms:Decrypt", "kms:GenerateDataKey"], lake_key.key_arn)
 
     def _allow_catalog(self, stage: Stage, databases: Sequence[str]) -> None:
@@ -94,20 +94,7 @@ class ReaderPolicy(iam.ManagedPolicy):
             why_many="the engines name the objects of a table",
         )
         self._allow(["s3:GetBucketLocation"], bucket)
-        self._allow_listing(bucket, [f"{name}/*" for name in databases])
-
-    def _allow_results(self, stage: Stage, prefix: str) -> None:
-        bucket = f"arn:aws:s3:::{stage.city.results_bucket}"
-        self._allow(
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-            f"{bucket}/{prefix}*",
-            why_many="Athena names the results of a query",
-        )
-        self._allow(["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], bucket)
-        self._allow_listing(bucket, [f"{prefix}*"])
-
-    def _allow_listing(self, bucket: str, prefixes: Sequence[str]) -> None:
-        self._allow(["s3:ListBucket"], bucket, conditions={"StringLike": {"s3:prefix": list(prefixes)}})
+        allow_listing(self._allow, bucket, [f"{name}/*" for name in databases])
 
     def _allow(
         self,

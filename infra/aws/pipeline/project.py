@@ -16,6 +16,7 @@ from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
 from infra.pipeline import PLAN, PLAN_KEY, STEPS
 from infra.runners import metrics
+from infra.workgroups import PIPELINE_RESULTS
 from ingestion.alerts.reference import KEY, USUAL_KEY
 from ingestion.contract.landing import PREFIXES
 from quality.marts import DOCS_PREFIX
@@ -144,7 +145,7 @@ class StepsProject(Construct):
             ["s3:GetObject"],
             *(f"{raw}/{prefix}*" for prefix in PREFIXES.values()),
             f"{lake}/*",
-            f"{results}/athena/*",
+            f"{results}/{PIPELINE_RESULTS}*",
             why_many=_MANY,
         )
         self.role.allow(
@@ -154,7 +155,7 @@ class StepsProject(Construct):
             f"{lake}/{PLAN_KEY.format('*')}",
             f"{lake}/{KEY}",
             f"{lake}/{USUAL_KEY}",
-            f"{results}/athena/*",
+            f"{results}/{PIPELINE_RESULTS}*",
             f"{docs}/{DOCS_PREFIX}*",
             why_many=_NAMES,
         )

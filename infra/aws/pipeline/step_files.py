@@ -3,7 +3,6 @@
 Which modules that is, their code tells; which packages, the lock file and what each says that it requires.
 """
 
-import re
 import shutil
 import tomllib
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from infra.aws.lock_file import locked, pins
 from infra.pipeline import PLAN, STEPS
 
 ROOT = Path(__file__).parents[3]
@@ -36,12 +36,6 @@ def write_step_files(folder: Path) -> Path:
     (folder / "requirements.txt").write_text(locked(_required()))
     (folder / "uv.txt").write_text(locked([INSTALLER]))
     return folder
-
-
-def locked(names: Iterable[str]) -> str:
-    """Return the lines of the lock file that pin these packages, with their hashes."""
-    pinned = _pinned()
-    return "\n".join(pinned[name] for name in sorted(names)) + "\n"
 
 
 def _modules() -> set[Path]:
@@ -67,7 +61,7 @@ def _required() -> set[str]:
     further = [*project["dependencies"], *FURTHER]
     wanted = [Requirement(text) for extra in EXTRAS for text in project["optional-dependencies"][extra]]
     wanted += map(Requirement, further)
-    pinned, seen = _pinned(), set()
+    pinned, seen = pins(), set()
     while wanted:
         requirement = wanted.pop()
         name = canonicalize_name(requirement.name)
@@ -86,12 +80,3 @@ def _is_asked_for(requirement: Requirement, extras: Iterable[str]) -> bool:
     if requirement.marker is None or "extra" not in str(requirement.marker):
         return True
     return any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
-
-
-def _pinned() -> dict[str, str]:
-    """Return the lock file's lines by package; of some it has several versions, for several Pythons."""
-    lock, pinned = (ROOT / "requirements.txt").read_text(), {}
-    for pin in re.finditer(r"^([\w.-]+)==.*(?:\n .*)*", lock, re.MULTILINE):
-        name = canonicalize_name(pin[1])
-        pinned[name] = f"{pinned[name]}\n{pin[0]}" if name in pinned else pin[0]
-    return pinned

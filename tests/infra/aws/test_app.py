@@ -17,9 +17,9 @@ from dashboards.spec import load
 from infra import cli
 from infra.alert_definitions import LIMITS
 from infra.aws.app import synthesize
-from infra.aws.lake.jobs import JOBS
 from infra.aws.stages import Stage
 from infra.errors import UsageError
+from infra.pipeline import GLUE_JOBS
 from infra.settings import CitySettings
 from tests.infra.aws.templates import of_type, statements
 
@@ -91,7 +91,7 @@ SET_ASIDE = {
     ("KDF1", "Delivery/DeliveryStream"),
     ("KDS3", "Streams/Readings/Resource"),
     ("KDS3", "Streams/Segments/Resource"),
-    *(("IAM5[Resource::*]", f"Jobs/{name}/Role/DefaultPolicy/Resource") for name in JOBS),
+    *(("IAM5[Resource::*]", f"Jobs/{name}/Role/DefaultPolicy/Resource") for name in GLUE_JOBS),
     ("IAM5[Resource::*]", "Hourly/Role/DefaultPolicy/Resource"),
     ("IAM5[Resource::*]", "Steps/Role/DefaultPolicy/Resource"),
     *(("L1", f"Functions/{name}/Resource") for name in LIMITS),

@@ -8,10 +8,10 @@ import pytest
 
 from glue_jobs.session import session_settings
 from infra.aws.lake import job_code
-from infra.aws.lake.jobs import JOBS, GlueJobs, conf
+from infra.aws.lake.jobs import GlueJobs, conf
 from infra.aws.stages import STAGES
 from infra.aws.storage.buckets import Buckets
-from infra.pipeline import parameters
+from infra.pipeline import GLUE_JOBS, parameters
 from infra.plan import make_plan
 from infra.prices import load
 from infra.sizing import City
@@ -160,7 +160,7 @@ def test_a_job_s_logs_are_where_glue_writes_them_encrypted_and_kept_as_the_stage
 def test_a_job_runs_once_at_a_time_and_leaves_repeats_to_who_started_it(jobs, stage, job):
     found = definition(jobs, stage, job)
     assert (found["ExecutionProperty"], found["MaxRetries"]) == ({"MaxConcurrentRuns": 1}, 0)
-    assert found["Timeout"] * 60 == JOBS[job].timeout_s
+    assert found["Timeout"] * 60 == GLUE_JOBS[job].timeout_s
     assert found["DefaultArguments"]["--job-bookmark-option"] == "job-bookmark-disable"
 
 
@@ -180,7 +180,7 @@ def test_a_job_knows_all_of_its_step_s_arguments_but_those_of_a_run(jobs, stage,
     arguments = definition(jobs, stage, job)["DefaultArguments"]
     values = parameters(stage.city)
     missing = set()
-    for name, template in JOBS[job].arguments.items():
+    for name, template in GLUE_JOBS[job].arguments.items():
         if f"--{name}" not in arguments:
             missing.add(name)
         else:
