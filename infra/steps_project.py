@@ -9,9 +9,14 @@ import json
 from typing import Any
 
 from infra.alert_definitions import RUNTIME
+from infra.pipeline import PLAN, STEPS
 from infra.settings import CitySettings
 
 PYTHON = RUNTIME.removeprefix("python")
+DESCRIPTION = "Steps of the hourly run that are dbt or plain Python"
+# A build takes time around its step: to get a machine, and to install.
+_AROUND_STEP_S = 900
+TIMEOUT_MIN = (max(step.timeout_s for step in (PLAN, *STEPS)) + _AROUND_STEP_S) // 60
 # Who gets which alerts is nothing to the steps, and addresses of people need not be in a build's environment.
 _NOT_TOLD = {"alert_routes"}
 

@@ -14,7 +14,7 @@ from infra.aws.names import cdk_names
 from infra.aws.roles import OF_THIS_ACCOUNT, ServiceRole
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
-from infra.pipeline import PLAN, PLAN_KEY, STEPS
+from infra.pipeline import PLAN_KEY
 from infra.runners import metrics
 from infra.workgroups import PIPELINE_RESULTS
 from ingestion.alerts.reference import KEY, USUAL_KEY
@@ -22,8 +22,6 @@ from ingestion.contract.landing import PREFIXES
 from quality.marts import DOCS_PREFIX
 
 IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
-# What a build takes besides its step: to get a machine, and to install.
-AROUND_STEP_S = 900
 READ, MARTS = ("raw", "reference", "curated"), "marts"
 # Athena looks for this database whatever a query names ("Fine-grained access to databases and tables").
 LOOKED_FOR = "default"
@@ -66,7 +64,7 @@ class StepsProject(Construct):
             self,
             "Project",
             name=city.steps_project,
-            description="Steps of the hourly run that are dbt or plain Python",
+            description=steps_project.DESCRIPTION,
             service_role=role.role_arn,
             source=cdk_names(
                 {
@@ -88,7 +86,7 @@ class StepsProject(Construct):
             logs_config=cdk_names({"CloudWatchLogs": {"Status": "ENABLED", "GroupName": group}}),
             # One run at a time: a further build is refused, and the state machine tries again.
             concurrent_build_limit=1,
-            timeout_in_minutes=(max(step.timeout_s for step in (PLAN, *STEPS)) + AROUND_STEP_S) // 60,
+            timeout_in_minutes=steps_project.TIMEOUT_MIN,
         )
         self.project.node.add_dependency(logs, role)
 

@@ -29,6 +29,8 @@ def described(kind: str, name: str, properties: Properties) -> Properties:
 
 def compared(wanted: Any, found: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (path, "equal", "different" or "missing") of all that is wanted; what is only found does not count."""
+    if isinstance(wanted, str) and isinstance(found, dict):
+        wanted = json.loads(wanted)
     if isinstance(wanted, dict) and isinstance(found, dict):
         for name, value in wanted.items():
             below = f"{path}.{name}" if path else name
@@ -145,6 +147,24 @@ def _table(_: str, properties: Properties) -> Properties:
     database, name = properties["DatabaseName"], properties["TableInput"]["Name"]
     table = boto3.client("glue").get_table(DatabaseName=database, Name=name)["Table"]
     return {"CatalogId": table["CatalogId"], "DatabaseName": table["DatabaseName"], "TableInput": table}
+
+
+def _job(_: str, properties: Properties) -> Properties:
+    return boto3.client("glue").get_job(JobName=properties["Name"])["Job"]
+
+
+def _steps_project(_: str, properties: Properties) -> Properties:
+    (project,) = boto3.client("codebuild").batch_get_projects(names=[properties["Name"]])["projects"]
+    return _capitalised(project)
+
+
+def _machine(_: str, properties: Properties) -> Properties:
+    machines = boto3.client("stepfunctions")
+    listed = machines.list_state_machines()["stateMachines"]
+    (arn,) = (each["stateMachineArn"] for each in listed if each["name"] == properties["StateMachineName"])
+    machine = machines.describe_state_machine(stateMachineArn=arn)
+    definition = json.loads(machine["definition"])
+    return {"StateMachineName": machine["name"], "StateMachineType": machine["type"], "DefinitionString": definition}
 
 
 def _log_group(name: str, _: Properties) -> Properties:
@@ -295,6 +315,7 @@ def _by(service: str, operation: str, named: str = "Name") -> Callable[[str, Pro
 
 _READERS: Mapping[str, Callable[[str, Properties], Properties]] = {
     "AWS::Athena::WorkGroup": _workgroup,
+    "AWS::CodeBuild::Project": _steps_project,
     "AWS::DynamoDB::Table": _state_table,
     "AWS::Events::ApiDestination": _by("events", "describe_api_destination"),
     "AWS::Events::Archive": _archive,
@@ -302,6 +323,7 @@ _READERS: Mapping[str, Callable[[str, Properties], Properties]] = {
     "AWS::Events::EventBus": _by("events", "describe_event_bus"),
     "AWS::Events::Rule": _rule,
     "AWS::Glue::Database": _database,
+    "AWS::Glue::Job": _job,
     "AWS::Glue::Table": _table,
     "AWS::IAM::Policy": _role_policy,
     "AWS::IAM::Role": _role,
@@ -326,4 +348,5 @@ _READERS: Mapping[str, Callable[[str, Properties], Properties]] = {
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::StepFunctions::StateMachine": _machine,
 }

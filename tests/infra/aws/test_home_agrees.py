@@ -37,6 +37,7 @@ class Kind(NamedTuple):
 
 AT_HOME = (
     Kind("AWS::Athena::WorkGroup", "athena", "list_work_groups", "WorkGroups[?Name!='primary'].Name"),
+    Kind("AWS::CodeBuild::Project", "codebuild", "list_projects", "projects"),
     Kind("AWS::DynamoDB::Table", "dynamodb", "list_tables", "TableNames", "TableName"),
     Kind("AWS::Events::ApiDestination", "events", "list_api_destinations", "ApiDestinations[].Name"),
     Kind("AWS::Events::Archive", "events", "list_archives", "Archives[].ArchiveName", "ArchiveName"),
@@ -45,6 +46,7 @@ AT_HOME = (
     Kind("AWS::Events::Rule", "events", "list_rules", "Rules[].Name"),
     Kind("AWS::Events::Rule", "events", "list_rules", "Rules[].Name", arguments={"EventBusName": CITY.alert_bus}),
     Kind("AWS::Glue::Database", "glue", "get_databases", "DatabaseList[].Name", "DatabaseInput.Name"),
+    Kind("AWS::Glue::Job", "glue", "get_jobs", "Jobs[].Name"),
     Kind("AWS::Glue::Table", "glue", "get_tables", "TableList[].Name", "TableInput.Name", {"DatabaseName": "raw"}),
     Kind("AWS::IoT::Policy", "iot", "list_policies", "policies[].policyName", "PolicyName"),
     Kind("AWS::IoT::ThingType", "iot", "list_thing_types", "thingTypes[].thingTypeName", "ThingTypeName"),
@@ -73,18 +75,32 @@ AT_HOME = (
     Kind("AWS::SNS::Topic", "sns", "list_topics", "Topics[].TopicArn", "TopicName"),
     Kind("AWS::SQS::Queue", "sqs", "list_queues", "QueueUrls[]", "QueueName"),
     Kind("AWS::SecretsManager::Secret", "secretsmanager", "list_secrets", "SecretList[].Name"),
+    Kind(
+        "AWS::StepFunctions::StateMachine",
+        "stepfunctions",
+        "list_state_machines",
+        "stateMachines[].name",
+        "StateMachineName",
+    ),
 )
 _DELIVERY = "ExtendedS3DestinationConfiguration"
 _ENCRYPTION = "ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.SSEAlgorithm"
 # What is meant to differ, with its reason. A setting that only one of both states is no difference.
 MEANT = {
+    ("AWS::CodeBuild::Project", "EncryptionKey"): "keys of our own; at home nothing is encrypted",
+    ("AWS::CodeBuild::Project", "Environment.Image"): "a build at home is a process of this machine",
+    ("AWS::CodeBuild::Project", "Source.Type"): "and works on the checkout",
+    ("AWS::CodeBuild::Project", "Tags"): "only a stage has tags",
     ("AWS::DynamoDB::Table", "DeletionProtectionEnabled"): "a home is deleted with its folder",
     ("AWS::Events::Rule", "Targets.Id"): "the CDK numbers the targets of a schedule",
+    ("AWS::Glue::Job", "Command.ScriptLocation"): "a script on AWS has the name of its hash",
+    ("AWS::Glue::Job", "SecurityConfiguration"): "at home nothing is encrypted",
     ("AWS::Kinesis::Stream", "RetentionPeriodHours"): "a laptop need not outlast a weekend",
     ("AWS::Kinesis::Stream", "ShardCount"): "one shard takes what a laptop can send",
     ("AWS::S3::Bucket", f"BucketEncryption.{_ENCRYPTION}"): "keys of our own; at home nothing is encrypted",
     ("AWS::SNS::Topic", "KmsMasterKeyId"): "the same key, by its alias",
     ("AWS::SecretsManager::Secret", "Tags"): "only a stage has tags",
+    ("AWS::StepFunctions::StateMachine", "DefinitionString.States.data sets.Result"): "QuickSight is on AWS only",
 }
 if f"python{sys.version_info.major}.{sys.version_info.minor}" != definitions.RUNTIME:
     MEANT["AWS::Lambda::Function", "Runtime"] = "the package at home holds what this machine's Python imports"
@@ -98,6 +114,8 @@ SURELY_COMPARED = {
     ("AWS::Events::Archive", "RetentionDays"),
     ("AWS::Events::Rule", "EventPattern.detail.level"),
     ("AWS::Glue::Database", "DatabaseInput.LocationUri"),
+    ("AWS::Glue::Job", "GlueVersion"),
+    ("AWS::Glue::Job", "Timeout"),
     ("AWS::Glue::Table", "TableInput.Parameters.projection.dt.range"),
     ("AWS::Glue::Table", "TableInput.StorageDescriptor.Columns.Name"),
     ("AWS::Glue::Table", "TableInput.StorageDescriptor.Columns.Type"),
@@ -113,6 +131,7 @@ SURELY_COMPARED = {
     ("AWS::Lambda::Function", "MemorySize"),
     ("AWS::Pipes::Pipe", "SourceParameters.FilterCriteria.Filters.Pattern"),
     ("AWS::SQS::Queue", "MessageRetentionPeriod"),
+    ("AWS::StepFunctions::StateMachine", "DefinitionString.States.roll up.Parameters.JobName"),
 }
 
 
