@@ -11,7 +11,7 @@ from dashboards import spec
 from dashboards.page import site
 from infra import console, dashboard_data
 from infra.errors import FailedError
-from infra.home import LOOPBACK
+from infra.home.environment import LOOPBACK
 from ingestion.iceberg_catalog import open_catalog
 
 REFRESH_S = 300

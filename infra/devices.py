@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from infra.errors import UsageError
-from infra.home_iot import policy_name, thing_type
+from infra.home.devices import policy_name, thing_type
 from infra.settings import CitySettings
 from ingestion.devices.access import SENSORS_TOPIC, device_id_problem
 

@@ -13,7 +13,8 @@ from unittest.mock import patch
 import pytest
 import urllib3
 
-from infra import home
+from infra.home.environment import use_local_home
+from infra.home.resources import create_resources
 from infra.local import toolchain
 
 
@@ -62,7 +63,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Point this process at the endpoint of the test before any of its fixtures runs: two may be up at once."""
     for name, url in _HOMES.items():
         if name in getattr(item, "fixturenames", ()):
-            home.use_local_home(url)
+            use_local_home(url)
 
 
 @contextmanager
@@ -70,8 +71,8 @@ def _as_home(name: str, url: str) -> Iterator[str]:
     _HOMES[name] = url
     # The environment as it was comes back at the end.
     with patch.dict(os.environ):
-        home.use_local_home(url)
-        home.create_resources()
+        use_local_home(url)
+        create_resources()
         yield url
     del _HOMES[name]
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from infra.plan import Plan, make_plan
-from infra.prices import load
 from infra.settings import AlertRoute, CitySettings
-from infra.sizing import City
+from infra.sizing.plan import Plan, make_plan
+from infra.sizing.prices import load
+from infra.sizing.resources import City
 
 # The end of its ARN: the account is that of the credentials.
 QuickSightPrincipal = Annotated[str, Field(pattern=r"^(user|group)/[^/]+/.+$")]

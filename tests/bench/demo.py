@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra import home
+from infra.home.environment import local_environment
 from infra.local import process
 from tests.bench.measure import CellError, Row, cell
 
@@ -19,7 +19,7 @@ def measure() -> list[Row]:
     except process.EndpointError as problem:
         raise CellError(str(problem)) from problem
     try:
-        records = cell("run_records", {}, home.local_environment(endpoint.url))["records"]
+        records = cell("run_records", {}, local_environment(endpoint.url))["records"]
     finally:
         if not was_running:
             process.stop(folder)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra import home
+from infra.home.environment import local_environment
 from infra.local import process
 from tests.bench.measure import CellError
 
@@ -21,6 +21,6 @@ def bench_home(folder: Path, *, with_athena: bool = False) -> Iterator[Mapping[s
     except process.EndpointError as problem:
         raise CellError(str(problem)) from problem
     try:
-        yield home.local_environment(endpoint.url)
+        yield local_environment(endpoint.url)
     finally:
         process.stop(folder)

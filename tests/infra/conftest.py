@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 import pytest
 
-from infra import home
-from infra.home_iot import create_device_resources
+from infra.home.devices import create_device_resources
+from infra.home.environment import use_local_home
 from infra.settings import settings
 from tests.infra.mqtt_clients import Device, DeviceHome, create_stream_and_bucket
 
@@ -21,7 +21,7 @@ def _device_endpoint(
 ) -> Iterator[tuple[str, Path]]:
     state_dir = tmp_path_factory.mktemp("device_home")
     with run_endpoint(state_dir, "--no-athena") as (url, _), patch.dict(os.environ):
-        home.use_local_home(url)
+        use_local_home(url)
         create_stream_and_bucket()
         create_device_resources(settings())
         yield url, state_dir
@@ -32,7 +32,7 @@ def device_home(_device_endpoint: tuple[str, Path], tmp_path: Path) -> Iterator[
     """A home with stream, bucket, IoT policy and rules; this process's AWS clients use it."""
     url, state_dir = _device_endpoint
     with patch.dict(os.environ):
-        home.use_local_home(url)
+        use_local_home(url)
         yield DeviceHome(url, state_dir, tmp_path)
 
 

@@ -9,8 +9,10 @@ import pytest
 from rich.text import Text
 from typer.testing import CliRunner
 
-from infra import cli, home
+from infra.cli import app as cli
 from infra.current_alerts import CurrentAlert, changed
+from infra.home.environment import use_local_home
+from infra.home.resources import create_resources
 from infra.settings import settings
 from ingestion.alerts import items, store
 
@@ -22,9 +24,9 @@ def own_home(run_endpoint, tmp_path_factory):
     """A home of this module's own, which commands find by its folder."""
     folder = tmp_path_factory.mktemp("alerts").resolve()
     with run_endpoint(folder, "--no-athena") as (url, _), patch.dict(os.environ):
-        home.use_local_home(url)
+        use_local_home(url)
         os.environ["TRAFFICLAKE_STATE_DIR"] = str(folder)
-        home.create_resources()
+        create_resources()
         yield store.Table(boto3.client("dynamodb"), settings().state_table)
     boto3.DEFAULT_SESSION = None
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from infra import devices
 from infra.errors import UsageError
-from infra.home_iot import create_device_resources, thing_type
+from infra.home.devices import create_device_resources, thing_type
 from infra.settings import settings
 from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
 
@@ -156,7 +156,7 @@ def test_the_next_step_can_be_typed_as_it_is(tmp_path: Path) -> None:
 def _trafficlake(device_home: DeviceHome, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        [sys.executable, "-m", "infra.cli", *arguments],
+        [sys.executable, "-m", "infra.cli.app", *arguments],
         env=environment | {"TRAFFICLAKE_STATE_DIR": str(device_home.state_dir), "COLUMNS": "200"},
         capture_output=True,
         text=True,

@@ -13,7 +13,9 @@ import boto3
 import pyarrow as pa
 import pytest
 
-from infra import home, pipeline, run_steps
+from infra import pipeline, run_steps
+from infra.home.environment import local_environment
+from infra.home.resources import create_resources
 from infra.runners import lock, pending, planning
 from infra.runners.dbt_step import DbtLog
 from infra.runners.events import StepFailedError
@@ -60,10 +62,10 @@ def test_a_back_fill_is_cut_into_ranges_that_memory_holds():
 def endpoint(run_endpoint, tmp_path_factory):
     """An endpoint of this module's own: its tests drop tables that others may be using."""
     with pytest.MonkeyPatch.context() as patch, run_endpoint(tmp_path_factory.mktemp("own"), "--no-athena") as (url, _):
-        for name, value in home.local_environment(url).items():
+        for name, value in local_environment(url).items():
             patch.setenv(name, value)
         patch.setattr(boto3, "DEFAULT_SESSION", None)
-        home.create_resources()
+        create_resources()
         yield url
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra import home
+from infra.home.environment import local_environment
 from infra.pipeline import DAILY, PLAN, PLAN_KEY, STEPS, parameters
 from infra.settings import CitySettings
 from infra.state_machine import BUILD_BUSY, GLUE_BUSY, definition
@@ -90,7 +90,7 @@ def hurried_endpoint(run_endpoint, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SFN_WAIT_SCALE", str(WAIT_SCALE))
         with run_endpoint(tmp_path_factory.mktemp("machines"), "--no-athena") as (url, _):
-            for name, value in home.local_environment(url).items():
+            for name, value in local_environment(url).items():
                 patch.setenv(name, value)
             patch.setattr(boto3, "DEFAULT_SESSION", None)
             yield url

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.glue import GlueCatalog
 
-from infra import home as local_home
+from infra.home.environment import local_environment
 from infra.local import call_record
 from infra.local import process as endpoint_process
 from tests.system.hourly_run import HourlyRun, load, run_by_machine
@@ -56,7 +56,7 @@ class Home:
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start the command and return its process, in a process group of its own."""
-        command = [sys.executable, "-m", "infra.cli", *arguments]
+        command = [sys.executable, "-m", "infra.cli.app", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen(command, cwd=CHECKOUT, env=self.environment, text=True, start_new_session=True, **pipes)
 
@@ -93,7 +93,7 @@ class Home:
         """Open the Glue catalog of this home, whose endpoint is running."""
         endpoint = endpoint_process.status(self.folder)
         assert endpoint is not None
-        settings = local_home.local_environment(endpoint.url)
+        settings = local_environment(endpoint.url)
         access = {
             "endpoint": endpoint.url,
             "region": settings["AWS_REGION"],

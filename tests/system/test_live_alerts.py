@@ -14,8 +14,9 @@ import boto3
 import psutil
 import pytest
 
-from infra import home
 from infra.current_alerts import current_alerts
+from infra.home.environment import use_local_home
+from infra.home.resources import create_resources
 from infra.settings import settings
 from ingestion.alerts.reference import KEY, Segment, Sensor, encode
 
@@ -36,8 +37,8 @@ def alerts(tmp_path_factory, run_endpoint, webhook) -> Iterator[tuple[str, int]]
     )
     settings.cache_clear()
     with run_endpoint(tmp_path_factory.mktemp("live_alerts"), "--no-athena") as (url, process):
-        home.use_local_home(url)
-        home.create_resources()
+        use_local_home(url)
+        create_resources()
         city = settings()
         segments = [Segment(each, ZONES.get(each, "Z1"), "C1", 100.0, 0.0, 1.0) for each in SEGMENTS]
         boto3.client("s3").put_object(Bucket=city.lake_bucket, Key=KEY, Body=encode(SENSORS, segments))

@@ -15,7 +15,7 @@ import pytest
 
 from infra.aws.app import synthesize
 from infra.aws.stages import Stage
-from infra.home import THROW_AWAY_KEY
+from infra.home.environment import THROW_AWAY_KEY
 from infra.local.call_record import VARIABLE
 from infra.local.mqtt.broker import DEVICE_KEY
 from infra.local.principals import SERVICE_KEY

@@ -8,7 +8,7 @@ from constructs import Construct
 from infra.aws.ingest.streams import Streams
 from infra.aws.roles import OF_THIS_ACCOUNT, ServiceRole
 from infra.aws.stages import Stage
-from infra.home_iot import policy_name, rule_grants, thing_type
+from infra.home.devices import policy_name, rule_grants, thing_type
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import topic_rules
 

@@ -13,7 +13,7 @@ from infra.aws.ingest.streams import Streams
 from infra.aws.names import cdk_names
 from infra.aws.roles import ServiceRole, acknowledge
 from infra.aws.stages import Stage
-from infra.home import delivery_to_s3
+from infra.home.resources import delivery_to_s3
 from ingestion.contract.glue import raw_table_inputs
 
 DATABASE = "raw"

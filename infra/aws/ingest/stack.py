@@ -11,7 +11,7 @@ from infra.aws.ingest.landing import Delivery, LandingTables
 from infra.aws.ingest.streams import Streams
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
-from infra.home_iot import policy_name, thing_type
+from infra.home.devices import policy_name, thing_type
 
 
 class IngestStack(Stack):

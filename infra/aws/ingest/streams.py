@@ -4,10 +4,10 @@ from aws_cdk import Duration
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
-from infra import sizing
 from infra.aws.defaults import RotatedKey, removal
 from infra.aws.roles import ServiceRole, acknowledge
 from infra.aws.stages import Stage, plan_of
+from infra.sizing import resources as sizing
 
 
 class Streams(Construct):

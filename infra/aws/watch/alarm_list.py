@@ -9,7 +9,7 @@ from infra.aws.watch import metrics
 from infra.aws.watch.alarm import Alarm, Composite
 from infra.aws.watch.metrics import PERIOD_S, Metric
 from infra.runners import metrics as run_metrics
-from infra.sizing import SHARD_IN_RECORDS
+from infra.sizing.resources import SHARD_IN_RECORDS
 
 # Above this share of what the stream takes, or of a function's timeout, there is no room left for a rush.
 _NEARLY = 0.9

@@ -6,7 +6,7 @@ from aws_cdk import aws_budgets as budgets
 from constructs import Construct
 
 from infra.aws.stages import Stage, plan_of
-from infra.plan import MONTH_DAYS, total
+from infra.sizing.plan import MONTH_DAYS, total
 
 # (what is compared, percent of the limit).
 _NOTICES = (("FORECASTED", 80), ("ACTUAL", 100))

@@ -15,7 +15,7 @@ from infra.aws.watch.alarm import Alarm
 from infra.aws.watch.alarm_list import alarms, composites
 from infra.aws.watch.budget import monthly_limit_usd
 from infra.aws.watch.dashboard_rows import Graph, Line, rows
-from infra.plan import MONTH_DAYS
+from infra.sizing.plan import MONTH_DAYS
 
 GRID, GRAPHS_A_ROW = 24, 3
 _GRAPH_WIDTH = GRID // GRAPHS_A_ROW

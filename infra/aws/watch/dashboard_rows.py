@@ -8,7 +8,7 @@ from infra.aws.watch import metrics
 from infra.aws.watch.metrics import PERIOD_S, Metric
 from infra.runners import metrics as run_metrics
 from infra.settings import CitySettings
-from infra.sizing import DAY_S
+from infra.sizing.resources import DAY_S
 from ingestion.alerts.metrics import NAMESPACE
 from ingestion.devices.rules import topic_rules
 

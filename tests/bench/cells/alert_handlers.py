@@ -19,12 +19,12 @@ def run(records: int, repeats: int) -> dict[str, Any]:
     import boto3  # noqa: PLC0415 — importing is not measured
     import orjson  # noqa: PLC0415
 
-    from infra import home  # noqa: PLC0415
     from infra.alert_definitions import function_variables  # noqa: PLC0415
+    from infra.home.resources import create_resources  # noqa: PLC0415
     from infra.settings import settings  # noqa: PLC0415
     from ingestion.alerts.reference import KEY, Segment, Sensor, encode  # noqa: PLC0415
 
-    home.create_resources()
+    create_resources()
     name = f"bench-{uuid4().hex[:8]}"
     os.environ.update(function_variables(settings()) | {"STATE_TABLE": name, "SEGMENT_STREAM": name})
     kinesis, dynamodb = boto3.client("kinesis"), boto3.client("dynamodb")

@@ -20,12 +20,13 @@ CHECKOUT = Path(__file__).parents[3]
 
 def run(rate: int, seconds: int, home_folder: str) -> dict[str, Any]:
     """Return the seconds of each probe, and what became of the readings around them."""
-    from infra import devices, home  # noqa: PLC0415 — not measured
+    from infra import devices  # noqa: PLC0415 — not measured
+    from infra.home.resources import create_resources  # noqa: PLC0415 — not measured
     from infra.settings import settings  # noqa: PLC0415
     from ingestion.alerts.reference import KEY, Segment, Sensor, encode  # noqa: PLC0415
     from tests.bench.mqtt_load import _connected  # noqa: PLC0415
 
-    home.create_resources()
+    create_resources()
     folder = Path(home_folder) / f"device-{rate}"
     authority = (Path(home_folder) / "mqtt" / "ca.pem").read_text()
     devices.provision(f"bench-{rate}", folder, 20, authority, settings())

@@ -14,12 +14,13 @@ def run(lock_file: str, start: str, end: str, warm_up: bool) -> dict[str, Any]:
     import duckdb  # noqa: PLC0415 — importing is not measured
 
     from glue_jobs.session import spark_session  # noqa: PLC0415
-    from infra import home, run_steps  # noqa: PLC0415
+    from infra import run_steps  # noqa: PLC0415
+    from infra.home.resources import create_resources  # noqa: PLC0415
     from infra.settings import settings  # noqa: PLC0415
     from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
 
     # The home was filled by an endpoint without Athena, which keeps work groups of its own.
-    home.create_resources()
+    create_resources()
     spark_session("bench", settings().lake_bucket).sql("SELECT 1").collect()
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     where = {"on_event": lambda _: None, "lock_file": Path(lock_file)}

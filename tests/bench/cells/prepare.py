@@ -14,7 +14,7 @@ def run(
 
     Returns the number of readings and the arrival range that they lie in.
     """
-    from infra import home  # noqa: PLC0415 — needs the endpoint's environment
+    from infra.home.resources import create_resources  # noqa: PLC0415 — needs the endpoint's environment
     from infra.settings import settings  # noqa: PLC0415
     from ingestion.iceberg_catalog import open_catalog  # noqa: PLC0415
     from ingestion.registry.load import load_registry  # noqa: PLC0415
@@ -29,7 +29,7 @@ def run(
     else:
         start = datetime.fromisoformat(since).replace(tzinfo=UTC)
         written, span = data.write_arrivals(place, start, hours, Path(landing)), hours
-    home.create_resources()
+    create_resources()
     data.upload(Path(landing), settings().raw_bucket)
     rows, findings = read_registry(registry)
     if any(finding.refused for finding in findings):

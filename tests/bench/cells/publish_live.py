@@ -15,11 +15,11 @@ def run(documents: str) -> dict[str, Any]:
     import boto3  # noqa: PLC0415 — importing is not measured
     import duckdb  # noqa: PLC0415
 
-    from infra import home  # noqa: PLC0415
+    from infra.home.resources import create_resources  # noqa: PLC0415
     from infra.settings import READINGS_PREFIX, settings  # noqa: PLC0415
     from ingestion.publish.kinesis import publish  # noqa: PLC0415
 
-    home.create_resources()
+    create_resources()
     bucket = settings().raw_bucket
     s3 = boto3.client("s3")
     before = set(_keys(s3, bucket, READINGS_PREFIX))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import boto3
 
-from infra.home import LOCAL_REGION
+from infra.home.environment import LOCAL_REGION
 from tests.infra.aws.references import ACCOUNT, stack_name
 
 # What a template of the CDK asks an account for before it lets itself be deployed ("Bootstrapping").

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from infra.home import LOCAL_REGION
+from infra.home.environment import LOCAL_REGION
 from infra.local.api_calls import Call
 from tests.infra.aws.cloud import Cloud
 from tests.infra.aws.references import ACCOUNT

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, fnmatch_iam, fnmatch_iam_cs, parse_policy_document
 
-from infra.home import LOCAL_REGION
+from infra.home.environment import LOCAL_REGION
 from infra.local.api_calls import Call
 from tests.infra.aws.cloud import Cloud, Role
 from tests.infra.aws.permissions import Need, needs

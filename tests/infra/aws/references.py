@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.home import LOCAL_REGION
+from infra.home.environment import LOCAL_REGION
 from tests.infra.aws.templates import Resources
 
 ACCOUNT = "000000000000"

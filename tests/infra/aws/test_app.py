@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from dashboards.quicksight.datasets import of_athena
 from dashboards.spec import load
-from infra import cli
 from infra.alert_definitions import LIMITS
 from infra.aws.app import synthesize
 from infra.aws.stages import Stage
+from infra.cli import app as cli
 from infra.errors import UsageError
 from infra.pipeline import GLUE_JOBS
 from infra.settings import CitySettings

@@ -24,10 +24,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import devices, home
+from infra import devices
 from infra.aws.alerts.function_code import is_platform_of_lambda
 from infra.aws.app import synthesize
 from infra.aws.stages import STAGES
+from infra.home.environment import use_local_home
 from infra.settings import AlertRoute, CitySettings
 from ingestion.alerts.reference import KEY, Segment, Sensor, encode
 from tests.infra.aws import deployment
@@ -111,7 +112,7 @@ def deployed(tmp_path_factory, run_endpoint) -> Iterator[Deployed]:
     }
     state_dir = tmp_path_factory.mktemp("deployed")
     with run_endpoint(state_dir, "--no-athena") as (url, _), patch.dict("os.environ"):
-        home.use_local_home(url)
+        use_local_home(url)
         deployment.deploy([made[stack] for stack in STACKS], LEFT_OUT)
         templates = StageTemplates([made[stack] for stack in STACKS])
         for stack in STACKS:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import boto3
 import pytest
 
-from infra import home
+from infra.home.environment import use_local_home
 
 
 def _zipped(code, **more):
@@ -66,5 +66,5 @@ def wait_for():
 def use_endpoint():
     """Point this test's AWS clients at an endpoint that it started itself."""
     with patch.dict(os.environ):
-        yield home.use_local_home
+        yield use_local_home
     boto3.DEFAULT_SESSION = None

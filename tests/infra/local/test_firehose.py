@@ -13,7 +13,7 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
-from infra import home
+from infra.home.environment import LEADS_ELSEWHERE, local_environment, use_local_home
 from infra.local import firehose
 from infra.local.firehose_settings import read_settings
 
@@ -257,10 +257,10 @@ def test_a_batch_half_written_by_a_killed_endpoint_is_taken_back(lane):
 @pytest.mark.slow
 def test_delivery_goes_on_after_a_restart_and_a_kill_without_repeating(run_endpoint, tmp_path):
     def lane_at(url):
-        home.use_local_home(url)
+        use_local_home(url)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in (*home.LEADS_ELSEWHERE, *home.local_environment("http://localhost")):
+        for name in (*LEADS_ELSEWHERE, *local_environment("http://localhost")):
             patch.delenv(name, raising=False)
         with run_endpoint(tmp_path, "--no-athena") as (url, process):
             lane_at(url)

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from infra import devices, home
-from infra.home_iot import create_device_resources
+from infra import devices
+from infra.home.devices import create_device_resources
+from infra.home.environment import use_local_home
 from infra.settings import settings
 from ingestion.devices.access import OLDER_TOPIC, SENSORS_TOPIC, TELEMETRY_TOPIC
 from tests.bench import mqtt_load
@@ -359,7 +360,7 @@ def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_device
     acknowledged: set[int] = set()
 
     with run_endpoint(tmp_path, "--no-athena") as (url, process):
-        home.use_local_home(url)
+        use_local_home(url)
         create_stream_and_bucket()
         create_device_resources(settings())
         first = DeviceHome(url, tmp_path, tmp_path / "devices")
@@ -381,7 +382,7 @@ def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_device
         # The broker ends with the endpoint, and with it the connection.
         wait_for(client.ended.is_set)
     with run_endpoint(tmp_path, "--no-athena") as (url, _):
-        home.use_local_home(url)
+        use_local_home(url)
         second = DeviceHome(url, tmp_path, tmp_path / "devices")
         assert devices.mqtt_address() == device.address
         stored = {int(reading["status"]) for reading in second.readings(device)}

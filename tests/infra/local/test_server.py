@@ -7,7 +7,8 @@ import boto3
 import pytest
 import urllib3
 
-from infra import home
+from infra.home.environment import LEADS_ELSEWHERE, local_environment, use_local_home
+from infra.home.resources import create_resources
 from infra.local import server
 from infra.settings import settings
 
@@ -15,7 +16,7 @@ from infra.settings import settings
 def test_resources_exist_and_creating_them_again_changes_nothing(endpoint: str) -> None:
     city = settings()
     before = boto3.client("glue").get_table(DatabaseName="raw", Name="sensor_readings")["Table"]
-    home.create_resources()
+    create_resources()
     assert boto3.client("glue").get_table(DatabaseName="raw", Name="sensor_readings")["Table"] == before
     buckets = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
     assert {city.raw_bucket, city.lake_bucket, city.results_bucket, city.docs_bucket} <= buckets
@@ -58,15 +59,15 @@ def test_a_foreign_endpoint_is_refused_before_anything_is_set(monkeypatch: pytes
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     for url in ("https://glue.us-east-1.amazonaws.com", "http://127.0.0.1.example:4566", "http://10.0.0.1:4566"):
         with pytest.raises(ValueError, match="on this machine"):
-            home.use_local_home(url)
+            use_local_home(url)
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
 
 
 def test_the_users_own_aws_setup_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*home.LEADS_ELSEWHERE, *home.local_environment("http://127.0.0.1:1")):
+    for name in (*LEADS_ELSEWHERE, *local_environment("http://127.0.0.1:1")):
         monkeypatch.setenv(name, "user")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.amazonaws.com")
-    home.use_local_home("http://127.0.0.1:4566")
+    use_local_home("http://127.0.0.1:4566")
     left = {name for name in os.environ if os.environ[name] == "user" or name.startswith("AWS_ENDPOINT_URL_")}
     assert not left
     assert boto3.client("s3").meta.endpoint_url == "http://127.0.0.1:4566"

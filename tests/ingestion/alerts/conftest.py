@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from infra.alert_definitions import function_variables
-from infra.home_alerts import _create_table
+from infra.home.alerts import _create_table
 from infra.settings import CitySettings
 from ingestion.alerts import store
 from tests.ingestion.alerts.faults import start_anew

@@ -5,7 +5,7 @@ from aws_cdk import aws_kms as kms
 
 from infra.aws.ingest.devices import Devices
 from infra.aws.ingest.streams import Streams
-from infra.home_iot import policy_name, thing_type
+from infra.home.devices import policy_name, thing_type
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import topic_rules
 from tests.infra.aws.templates import allowed, of_type, resolved

@@ -5,7 +5,7 @@ from aws_cdk import aws_kms as kms
 
 from infra.aws.ingest.landing import Delivery, LandingTables
 from infra.aws.ingest.streams import Streams
-from infra.home import delivery_to_s3
+from infra.home.resources import delivery_to_s3
 from ingestion.contract.glue import raw_table_inputs
 from tests.infra.aws.templates import allowed, of_type
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from infra import cli
 from infra.aws.ingest.streams import Streams
 from infra.aws.roles import ServiceRole
 from infra.aws.stages import STAGES
+from infra.cli import app as cli
 from tests.infra.aws.templates import allowed, of_type, properties
 
 STREAM = "AWS::Kinesis::Stream"

@@ -12,9 +12,9 @@ from infra.aws.lake.jobs import GlueJobs, conf
 from infra.aws.stages import STAGES
 from infra.aws.storage.buckets import Buckets
 from infra.pipeline import GLUE_JOBS, parameters
-from infra.plan import make_plan
-from infra.prices import load
-from infra.sizing import City
+from infra.sizing.plan import make_plan
+from infra.sizing.prices import load
+from infra.sizing.resources import City
 from tests.infra.aws.templates import allowed, flat, named, of_type, properties, statements
 
 JOB = "AWS::Glue::Job"

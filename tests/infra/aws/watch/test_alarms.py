@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import measured
 from infra.aws.stages import STAGES, Stage
 from infra.aws.watch.alarm_list import NO_DATA, alarms, composites
 from infra.aws.watch.alarm_table import alarms_table
 from infra.runners import metrics as run_metrics
 from infra.settings import CitySettings
+from infra.sizing import measured
 from tests.infra.aws.templates import of_type, properties, resolved
 from tests.infra.aws.watch.emitted import emitted
 

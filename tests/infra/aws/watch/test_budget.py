@@ -5,9 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from infra import cli
 from infra.aws.stages import STAGES
 from infra.aws.watch.budget import MonthlyBudget
+from infra.cli import app as cli
 from tests.infra.aws.templates import of_type
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:trafficlake-test-operators"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import TableOrJson
+from infra.cli.home import TableOrJson
 from infra.errors import UsageError
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -25,10 +25,10 @@ def plan(
 
     Example: [bold]trafficlake plan --sensors 50000 --interval 20s[/bold]
     """
-    from infra import plan_report  # noqa: PLC0415 — brings boto3
-    from infra.plan import as_document, make_plan  # noqa: PLC0415
-    from infra.prices import load  # noqa: PLC0415
-    from infra.sizing import City  # noqa: PLC0415
+    from infra.sizing import report  # noqa: PLC0415 — brings boto3
+    from infra.sizing.plan import as_document, make_plan  # noqa: PLC0415
+    from infra.sizing.prices import load  # noqa: PLC0415
+    from infra.sizing.resources import City  # noqa: PLC0415
 
     try:
         city = City(sensors=sensor_count(sensors), interval_s=interval_s(interval))
@@ -39,7 +39,7 @@ def plan(
     if output is TableOrJson.json:
         console.raw(json.dumps(as_document(made, table), indent=2))
     else:
-        plan_report.show(made, table)
+        report.show(made, table)
 
 
 def sensor_count(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from infra.existing import role_arn, unless_exists
+from infra.home.existing import role_arn, unless_exists
 from infra.settings import CitySettings
 from ingestion.devices.access import policy_document
 from ingestion.devices.rules import REFUSED_PREFIX, topic_rules

@@ -1,7 +1,7 @@
 """What one reading, segment or run takes: the figures that sizing starts from, each with where it comes from.
 
 "Measured" is on the two-core laptop that the benchmarks ran on (x86-64, Python 3.11), with readings of the simulated
-city; `tests/infra/test_measured.py` measures the sizes again. An AWS vCPU is taken for one of these cores, which
+city; `tests/infra/sizing/test_measured.py` measures the sizes again. An AWS vCPU is taken for one of these cores, which
 nobody has checked on AWS. "Estimate" is a number that somebody chose; replace it by what your city shows.
 """
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from infra import cli
-from infra.plan import as_document, make_plan, not_priced, own, stream_mode, total
-from infra.prices import Price, load
-from infra.sizing import MOST_SENSORS, City, Stream
+from infra.cli import app as cli
+from infra.sizing.plan import as_document, make_plan, not_priced, own, stream_mode, total
+from infra.sizing.prices import Price, load
+from infra.sizing.resources import MOST_SENSORS, City, Stream
 
 TABLE = load()
 SENSORS, INTERVALS = st.integers(1, MOST_SENSORS), st.sampled_from([1, 20, 60, 300, 3600, 86_400])
@@ -118,7 +118,7 @@ def test_a_price_without_day_or_source_is_refused(wrong):
 def without_a_price(monkeypatch):
     missing = TABLE.prices["dynamodb_write"].model_copy(update={"price": None})
     table = TABLE.model_copy(update={"prices": TABLE.prices | {"dynamodb_write": missing}})
-    monkeypatch.setattr("infra.prices.load", lambda: table)
+    monkeypatch.setattr("infra.sizing.prices.load", lambda: table)
     return table
 
 

@@ -8,13 +8,15 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from infra import account, cli, cli_aws
+from infra import account
 from infra.account import Account
 from infra.aws import toolkit
 from infra.aws.app import synthesize
 from infra.aws.stages import STAGES
+from infra.cli import app as cli
+from infra.cli import aws
 from infra.errors import FailedError, UsageError
-from infra.home import LEADS_ELSEWHERE
+from infra.home.environment import LEADS_ELSEWHERE
 
 NUMBER = "123456789012"
 FOUND = Account(NUMBER, f"arn:aws:sts::{NUMBER}:assumed-role/operators/someone")
@@ -96,11 +98,11 @@ def test_a_stage_that_does_not_exist_is_answered_with_those_that_do(command, sig
 @pytest.mark.parametrize("typed", ["", "y", "yes", NUMBER[:-1], "999999999999"])
 def test_only_the_number_of_the_account_is_a_yes(typed):
     with pytest.raises(UsageError, match="Nothing was done"):
-        cli_aws.confirm("deploy", "prod", {}, FOUND, typed)
+        aws.confirm("deploy", "prod", {}, FOUND, typed)
 
 
 def test_the_number_of_the_account_is_a_yes(capsys):
-    cli_aws.confirm("deploy", "prod", {"us-east-1": ["trafficlake-prod-storage"]}, FOUND, NUMBER)
+    aws.confirm("deploy", "prod", {"us-east-1": ["trafficlake-prod-storage"]}, FOUND, NUMBER)
     shown = " ".join(capsys.readouterr().err.split())
     assert f"account {NUMBER}" in shown
     assert "us-east-1: trafficlake-prod-storage" in shown

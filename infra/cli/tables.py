@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, enter
+from infra.cli.home import Home, HomeOption, enter
 
 app = typer.Typer(no_args_is_help=True, help="The snapshots of tables: look at them, go back to one.")
 

@@ -13,10 +13,12 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from infra import cli_alerts, cli_aws, cli_dashboard, cli_devices, cli_plan, cli_tables, console
-from infra.cli_home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
+from infra import console
+from infra.cli import alerts, aws, dashboard, devices, plan, tables
+from infra.cli.home import Home, HomeOption, check_home, enter, fetch_tools, utc_time
 from infra.errors import FailedError, UsageError
-from infra.home import create_resources, leads_elsewhere, local_environment, use_local_home
+from infra.home.environment import leads_elsewhere, local_environment, use_local_home
+from infra.home.resources import create_resources
 from infra.local import process, toolchain
 from infra.runners.events import RunReport, StepFailedError
 from infra.settings import settings
@@ -33,14 +35,14 @@ app = typer.Typer(
 )
 registry_app = typer.Typer(no_args_is_help=True, help="The city's sensors, segments and zones.")
 app.add_typer(registry_app, name="registry")
-app.add_typer(cli_alerts.app, name="alerts")
-app.add_typer(cli_devices.app, name="devices")
-app.add_typer(cli_tables.app, name="tables")
-app.command()(cli_aws.synth)
-app.command()(cli_aws.deploy)
-app.command()(cli_aws.destroy)
-app.command()(cli_plan.plan)
-app.command()(cli_dashboard.dashboard)
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(devices.app, name="devices")
+app.add_typer(tables.app, name="tables")
+app.command()(aws.synth)
+app.command()(aws.deploy)
+app.command()(aws.destroy)
+app.command()(plan.plan)
+app.command()(dashboard.dashboard)
 
 
 class Via(StrEnum):

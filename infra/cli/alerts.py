@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, TableOrJson, check_home, enter, utc_time
+from infra.cli.home import Home, HomeOption, TableOrJson, check_home, enter, utc_time
 from infra.errors import UsageError
 from ingestion.alerts.thresholds import Thresholds
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, enter
+from infra.cli.home import Home, HomeOption, enter
 from infra.errors import UsageError
 from infra.local import process
 

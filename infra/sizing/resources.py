@@ -7,10 +7,10 @@ stream needs as many shards as if the interval were a second.
 from dataclasses import dataclass, replace
 from math import ceil, inf
 
-from infra import measured
 from infra.alert_definitions import BATCH, LIMITS
 from infra.pipeline import STEPS
 from infra.settings import CitySettings
+from infra.sizing import measured
 from ingestion.alerts.items import EXPIRES_AFTER_S
 from ingestion.alerts.machine import SUMMARY_S
 from ingestion.alerts.parts import PART

@@ -10,7 +10,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from infra import measured
+from infra.sizing import measured
 from ingestion.alerts import anomalies, items, machine, segment_stream
 from ingestion.alerts.judge import judge
 from ingestion.alerts.reference import Reference, Segment, Sensor

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any
 
-from infra import measured
-from infra.prices import PriceTable
-from infra.sizing import (
+from infra.sizing import measured
+from infra.sizing.prices import PriceTable
+from infra.sizing.resources import (
     DAY_S,
     GB,
     ITEM_OVERHEAD_BYTES,
@@ -25,7 +25,7 @@ MILLION = 1_000_000
 ASSUMPTIONS = (
     "Readings come at an even rate. Devices that all report at the same second need as many shards as at one second.",
     "Processor times are those of a laptop's core, taken for an AWS vCPU; nothing was run on AWS.",
-    "Changes of alerts, zones, queries, readers and times of installation are estimates: infra/measured.py.",
+    "Changes of alerts, zones, queries, readers and times of installation are estimates: infra/sizing/measured.py.",
     f"Storage is that of {measured.LAKE_DAYS} days in S3 and of {EXPIRES_AFTER_S // DAY_S} days in DynamoDB; "
     "the first day costs less.",
     "Left out: KMS, Secrets Manager, dead-letter queues, the archive of events, CloudTrail, replication, S3 reads, "

@@ -11,7 +11,7 @@ import boto3
 
 import glue_jobs
 from infra import executions, steps_project
-from infra.existing import role_arn, unless_exists
+from infra.home.existing import role_arn, unless_exists
 from infra.pipeline import GLUE_JOBS, GLUE_VERSION, Step
 from infra.settings import CitySettings
 from infra.state_machine import definition

@@ -14,7 +14,7 @@ import boto3
 
 from infra import alert_definitions as definitions
 from infra import function_package
-from infra.existing import role_arn, unless_exists, waited_stream
+from infra.home.existing import role_arn, unless_exists, waited_stream
 from infra.settings import AlertRoute, CitySettings
 
 _DAY_S = 86_400

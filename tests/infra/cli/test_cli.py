@@ -13,7 +13,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from infra import cli, cli_home, home
+from infra.cli import app as cli
+from infra.cli import home as cli_home
+from infra.home.environment import THROW_AWAY_KEY, leads_elsewhere, use_local_home
 from infra.local import process
 from infra.settings import settings
 from ingestion.iceberg_catalog import open_catalog
@@ -153,7 +155,8 @@ def test_no_command_is_without_help_here():
 
 
 def test_help_does_not_load_what_takes_seconds():
-    code = "import sys, infra.cli; print([m for m in ('pyspark', 'pandas', 'pyiceberg', 'duckdb') if m in sys.modules])"
+    heavy = ("pyspark", "pandas", "pyiceberg", "duckdb")
+    code = f"import sys, infra.cli.app; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
 
@@ -324,7 +327,7 @@ def test_whatever_the_user_has_set_every_client_stays_on_this_machine(at_home, m
         client = boto3.client(service)
         assert client.meta.endpoint_url == at_home
         keys = client._request_signer._credentials.get_frozen_credentials()
-        assert (keys.access_key, keys.secret_key, keys.token) == (home.THROW_AWAY_KEY, home.THROW_AWAY_KEY, None)
+        assert (keys.access_key, keys.secret_key, keys.token) == (THROW_AWAY_KEY, THROW_AWAY_KEY, None)
     assert boto3.client("sts").get_caller_identity()["Account"]
     catalog = open_catalog()
     assert catalog.glue.meta.endpoint_url == at_home
@@ -332,7 +335,7 @@ def test_whatever_the_user_has_set_every_client_stays_on_this_machine(at_home, m
     wr.config.reset()
     assert (wr.config.s3_endpoint_url, wr.config.athena_endpoint_url) == (None, None)
     assert wr.s3.list_buckets()
-    assert not {name for name in os.environ if home.leads_elsewhere(name)}
+    assert not {name for name in os.environ if leads_elsewhere(name)}
 
 
 def test_the_printed_environment_takes_away_what_leads_elsewhere(trafficlake, at_home, monkeypatch):
@@ -343,9 +346,9 @@ def test_the_printed_environment_takes_away_what_leads_elsewhere(trafficlake, at
     caller = {"PATH": os.environ["PATH"], **LEADING_ELSEWHERE}
     shown = subprocess.run(["/bin/sh", "-c", f"{out}\nenv"], env=caller, capture_output=True, text=True, check=True)
     left = dict(line.split("=", 1) for line in shown.stdout.splitlines() if line.startswith(("AWS_", "WR_")))
-    assert not [name for name in left if home.leads_elsewhere(name)]
+    assert not [name for name in left if leads_elsewhere(name)]
     assert left["AWS_ENDPOINT_URL"] == at_home
-    assert left["AWS_ACCESS_KEY_ID"] == home.THROW_AWAY_KEY
+    assert left["AWS_ACCESS_KEY_ID"] == THROW_AWAY_KEY
     assert "amazonaws" not in str(left)
 
 
@@ -356,7 +359,7 @@ def test_the_printed_environment_takes_away_what_leads_elsewhere(trafficlake, at
 def test_an_endpoint_elsewhere_is_refused(url):
     before = dict(os.environ)
     with pytest.raises(ValueError, match="on this machine"):
-        home.use_local_home(url)
+        use_local_home(url)
     assert dict(os.environ) == before
 
 

@@ -9,7 +9,8 @@ import typer
 
 from infra import console
 from infra.errors import UsageError
-from infra.home import create_resources, use_local_home
+from infra.home.environment import use_local_home
+from infra.home.resources import create_resources
 from infra.local import process, toolchain
 from infra.settings import settings
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from infra import console
-from infra.plan import ASSUMPTIONS, Line, Plan, not_priced, own, total, warnings
-from infra.prices import PriceTable
+from infra.sizing.plan import ASSUMPTIONS, Line, Plan, not_priced, own, total, warnings
+from infra.sizing.prices import PriceTable
 
 _COLUMNS = ("", "item", "a day", "unit", "$ a day")
 
@@ -30,7 +30,8 @@ def show(plan: Plan, table: PriceTable) -> None:
     if missing:
         console.out.print(f"[yellow]not priced, and in no sum: {'; '.join(missing)}[/yellow]")
     console.out.print(
-        f"Prices of {table.region}, looked up on {table.read}; day and source of each: infra/prices.yaml, --output json"
+        f"Prices of {table.region}, looked up on {table.read}; "
+        "day and source of each: infra/sizing/prices.yaml, --output json"
     )
     for sentence in ASSUMPTIONS:
         console.out.print(f"· {sentence}", style="dim")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import measured
-from infra.sizing import (
+from infra.sizing import measured
+from infra.sizing.resources import (
     DAY_S,
     GB,
     MOST_SENSORS,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from infra import console
-from infra.cli_home import Home, HomeOption, TableOrJson, check_home, enter
+from infra.cli.home import Home, HomeOption, TableOrJson, check_home, enter
 from infra.local import process
 from infra.settings import settings
 
