@@ -39,18 +39,29 @@ def load(home: Any, folder: Path) -> None:
 
 def run_by_machine(home: Any, name: str, **bounds: str) -> list[str]:
     """Run the state machine to its successful end and return the states that it went through."""
+    found, states = ended(home, start(home, name, **bounds))
+    assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
+    return states
+
+
+def start(home: Any, name: str, **bounds: str) -> str:
+    """Start the state machine and return the address of its execution."""
     machines = home.aws("stepfunctions")
     arn = next(
         each["stateMachineArn"]
         for each in machines.list_state_machines()["stateMachines"]
         if each["name"] == CITY.state_machine
     )
-    execution = machines.start_execution(stateMachineArn=arn, name=name, input=json.dumps(bounds))["executionArn"]
+    return machines.start_execution(stateMachineArn=arn, name=name, input=json.dumps(bounds))["executionArn"]
+
+
+def ended(home: Any, execution: str) -> tuple[dict[str, Any], list[str]]:
+    """Wait for the end of an execution; return its description and the states that it went through."""
+    machines = home.aws("stepfunctions")
     deadline = time.monotonic() + RUN_LIMIT_S
     while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
         assert time.monotonic() < deadline, "the execution does not end"
         time.sleep(1)
-    assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
     pages = machines.get_paginator("get_execution_history").paginate(executionArn=execution)
     entered = (event for page in pages for event in page["events"] if "stateEnteredEventDetails" in event)
-    return [event["stateEnteredEventDetails"]["name"] for event in entered]
+    return found, [event["stateEnteredEventDetails"]["name"] for event in entered]

@@ -20,10 +20,9 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import And, EqualTo
 
 from ingestion import simulator
-from ingestion.contract import arrow
+from tests.system.lost_reading import lose
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -283,14 +282,7 @@ def test_a_file_that_is_sent_again_is_nothing_new(replayed, clean, sent):
 def test_a_reading_that_vanishes_is_seen_and_curating_its_hour_again_mends_it(replayed, clean):
     catalog = replayed.catalog()
     lost = next(row for row in clean["curated.readings"].to_pylist() if row["arrival_hour"] == hour(1))
-    by_key = And(EqualTo("sensor_id", lost["sensor_id"]), EqualTo("ts", lost["ts"].isoformat()))
-    catalog.load_table("curated.readings").delete(by_key)
-    pending = [
-        {"kind": "arrival", "hour_start": hour(1)},
-        {"kind": "event", "hour_start": lost["ts"].replace(minute=0, second=0, microsecond=0)},
-    ]
-    schema = arrow.table_schema("curated.pending_hours")
-    catalog.load_table("curated.pending_hours").append(pa.Table.from_pylist(pending, schema=schema))
+    lose(catalog, lost, hour(1))
 
     failed = replayed.trafficlake("run", exit_code=1)
     assert "step 'expectations' failed" in failed.stderr
