@@ -127,7 +127,7 @@ def _band(visual: Visual, source: Source) -> tuple[Definition, Definition]:
     name = visual.measures[0]
     measure = source.dataset.measures[name]
     figure = expressions.of_one_row(formula.parse(measure.formula))
-    palette = colors.SCALES[visual.colors.scale]
+    palette = colors.steps(visual.colors, measure)
     step = (visual.colors.high - visual.colors.low) / len(palette)
     bounds = [visual.colors.low + step * each for each in range(len(palette) + 1)]
     # Numbered, so that the legend is in order.
@@ -205,7 +205,7 @@ def _heat_map(visual: Visual, source: Source) -> Parts:
         "SortConfiguration": sort,
         "RowLabelOptions": _labels(fields.column_title(source, str(visual.y))),
         "ColumnLabelOptions": _labels(fields.column_title(source, str(visual.x))),
-        "ColorScale": colors.scale(visual.colors.scale, visual.colors.low, visual.colors.high),
+        "ColorScale": colors.scale(visual.colors, source.dataset.measures[name]),
         "Legend": {"Visibility": "VISIBLE"},
     }
     body = {"VisualId": visual.id, "ChartConfiguration": chart}

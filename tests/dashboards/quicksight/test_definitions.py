@@ -247,3 +247,28 @@ def test_a_scale_is_ordered_by_lightness_alone(name):
     lightness = [luminance(color) for color in colors.SCALES[name]]
     assert lightness == sorted(lightness)
     assert min(right - left for left, right in pairwise(lightness)) > 0.03
+
+
+def test_the_worse_end_of_a_scale_stands_out_from_the_light_ground(specs, definitions):
+    """As on the page in light mode: classes of a map and stops of a gradient are the darker the worse."""
+    assert colors.BASE_THEME == "CLASSIC"
+    worse = {}
+    for dashboard in specs.dashboards:
+        found = {body["VisualId"]: body for body in visuals(definitions[dashboard.name])}
+        for visual in dashboard.visuals:
+            if visual.colors is None:
+                continue
+            body = found[visual.id]
+            worse[visual.id] = specs.datasets[visual.dataset].measures[visual.measures[0]].worse
+            if visual.kind == "map":
+                assert body["ChartConfiguration"]["MapStyleOptions"]["BaseMapStyle"] == "LIGHT_GRAY"
+                classes = [
+                    each for each in bodies(body, "ColorMap").__next__() if " to " in each["Element"]["FieldValue"]
+                ]
+                shades = [each["Color"] for each in sorted(classes, key=lambda one: one["Element"]["FieldValue"])]
+            else:
+                (stops,) = bodies(body["ChartConfiguration"]["ColorScale"], "Colors")
+                shades = [each["Color"] for each in sorted(stops, key=lambda one: one["DataValue"])]
+            lightness = [luminance(color) for color in shades]
+            assert lightness == sorted(lightness, reverse=worse[visual.id] != "low"), visual.id
+    assert {"high", "low"} <= set(worse.values())
