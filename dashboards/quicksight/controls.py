@@ -11,7 +11,7 @@ from dashboards.spec import Control, Dashboard, Sheet, Visual
 
 Definition = dict[str, Any]
 DATE_FROM, DATE_TO = "DateFrom", "DateTo"
-DEFAULT_DAYS = 28
+_DAYS_SHOWN = 28
 HOURS_BEFORE = "hours before the newest"
 MOST_HOURS_BEFORE = 167
 _KEEP, _LEAVE_OUT = "Keep", "Leave out"
@@ -24,7 +24,7 @@ def controls_of(dashboard: Dashboard, sources: dict[str, Source]) -> Parts:
     groups: list[Definition] = []
     calculated: list[Definition] = []
     for control in dashboard.controls:
-        parameters += _parameters(control)
+        parameters += _parameters(control, dashboard)
         for source in sources.values():
             if control.column is not None and control.column not in source.dataset.all_columns:
                 continue
@@ -132,9 +132,17 @@ def not_applied(visual: Visual, dashboard: Dashboard, source: Source) -> list[st
     return [*dates, *titles]
 
 
-def _parameters(control: Control) -> list[Definition]:
+def _default_days(dashboard: Dashboard) -> int:
+    """Return how many days a dashboard opens with: those to look at, and before them the weeks to compare with.
+
+    A line finds earlier weeks only among the days that the filter leaves it.
+    """
+    return _DAYS_SHOWN + 7 * max(visual.compare_weeks for visual in dashboard.visuals)
+
+
+def _parameters(control: Control, dashboard: Dashboard) -> list[Definition]:
     if control.kind == "date_range":
-        first = f"addDateTime(-{DEFAULT_DAYS - 1}, 'DD', truncDate('DD', now()))"
+        first = f"addDateTime(-{_default_days(dashboard) - 1}, 'DD', truncDate('DD', now()))"
         return [_date_parameter(DATE_FROM, first), _date_parameter(DATE_TO, "truncDate('DD', now())")]
     name = _parameter_name(control.id)
     if control.kind == "leave_out":
