@@ -63,6 +63,8 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
         says.append(f"Light grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
     if visual.slider:
         says.append("The slider counts hours back from the newest.")
+    if visual.trend:
+        says.append(series.change_in_words(source.dataset.measures[visual.trend.measure]))
     if visual.compare_weeks:
         says.append("Here earlier weeks are shown as far as the chosen days hold them.")
     if source.dataset.all_columns[source.dataset.date].type == "instant":
