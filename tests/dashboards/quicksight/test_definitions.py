@@ -246,6 +246,23 @@ def test_points_of_the_map_have_a_colour_for_every_class(definitions):
     assert len(set(colours.values())) == len(colours)
 
 
+def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
+    (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
+    tooltip = chart["ChartConfiguration"]["Tooltip"]
+    assert (tooltip["TooltipVisibility"], tooltip["SelectedTooltipType"]) == ("VISIBLE", "DETAILED")
+    named, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
+    # The segment's own id, or the same where a control offers it.
+    assert named["ColumnTooltipItem"]["Column"]["ColumnName"] == "segment_id_choice"
+    assert named["ColumnTooltipItem"]["Label"] == "segment"
+    # No count of segments, which is what QuickSight makes of a text otherwise.
+    (name,) = named["ColumnTooltipItem"]["Aggregation"].values()
+    assert name["SimpleAttributeAggregation"] == "UNIQUE_VALUE"
+    wells = chart["ChartConfiguration"]["FieldWells"]["GeospatialMapAggregatedFieldWells"]
+    shown = list(bodies([wells["Colors"], wells["Values"]], "FieldId"))
+    assert [each["FieldTooltipItem"]["FieldId"] for each in figures] == shown
+    assert f"“{name['ValueForMultipleValues']}”" in chart["Subtitle"]["FormatText"]["PlainText"]
+
+
 def luminance(color):
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
