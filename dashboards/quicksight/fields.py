@@ -28,7 +28,11 @@ class Source:
 
     @property
     def has_local_hours(self) -> bool:
-        """Whether its hours can be shown in local time: QuickSight itself knows no zone of a column."""
+        """Whether its hours can be shown in local time: QuickSight itself knows no zone of a column.
+
+        Its zone of a whole dashboard (`AssetOptions.Timezone`) converts every date-time, and a day is one at midnight:
+        west of Greenwich each would be the day before ("Setting custom time zones in an analysis").
+        """
         return {_HOUR_START, *_LOCAL} <= self.dataset.all_columns.keys()
 
 

@@ -181,6 +181,11 @@ def test_a_dashboard_opens_with_four_weeks_and_the_weeks_that_its_lines_are_comp
     assert rolling == {"DateFrom": f"addDateTime(-{days - 1}, 'DD', {today})", "DateTo": today}
 
 
+def test_days_are_not_moved_by_a_time_zone_of_the_dashboard(definition):
+    """It would convert dates too, which are midnights to QuickSight; what it shows in UTC says so instead."""
+    assert list(bodies(definition, "Timezone")) == []
+
+
 def test_every_visual_of_a_dataset_that_has_the_column_is_filtered_by_each_control(specs, definitions):
     for dashboard in specs.dashboards:
         groups = {
