@@ -120,7 +120,8 @@ def first_rows(sheet: Sheet, visual: Visual, source: Source, measure: str) -> Pa
 
 def not_applied(visual: Visual, dashboard: Dashboard, source: Source) -> list[str]:
     """Return the titles of the controls that do not work on a visual."""
-    titles = [control.title for control in dashboard.controls if not _has_column(control, source)]
+    applied = _applied(dashboard, fields.sources_of(source.specs, dashboard))
+    titles = [control.title for control, _ in applied if not _has_column(control, source)]
     dates = [control.title for control in dashboard.controls if control.kind == "date_range" and visual.slider]
     return [*dates, *titles]
 

@@ -97,3 +97,4 @@ def test_a_control_that_filters_nothing_on_quicksight_is_not_there(specs):
     assert titles == ["Days, from", "Days, to", "Zone"]
     declared = {body["Name"] for each in made["ParameterDeclarations"] for body in each.values()}
     assert declared == {"DateFrom", "DateTo", "Zone"}
+    assert not [text for text in bodies(made, "PlainText") if "Not filtered by" in text]
