@@ -289,7 +289,7 @@ def _read(path: Path, model: type[Model]) -> Model:
 
 
 def _check(path: Path, dashboard: Dashboard, datasets: dict[str, Dataset]) -> None:
-    """Refuse a visual that names a dataset, column or measure that there is none of."""
+    """Refuse a visual or control that names a dataset, column or measure that there is none of."""
     for visual in dashboard.visuals:
         dataset = datasets.get(visual.dataset)
         if dataset is None:
@@ -303,6 +303,12 @@ def _check(path: Path, dashboard: Dashboard, datasets: dict[str, Dataset]) -> No
             _refuse_unknown({**measures, "sort.by": sort}, set(dataset.measures), "measure")
         except ValueError as error:
             raise SpecError(f"{path.name}: {visual.id}.{error}") from error
+    columns_used = {column for visual in dashboard.visuals for column in datasets[visual.dataset].all_columns}
+    for control in dashboard.controls:
+        if control.column is not None and control.column not in columns_used:
+            raise SpecError(
+                f"{path.name}: controls.{control.id}: no dataset of this dashboard has the column {control.column}"
+            )
 
 
 def _refuse_unknown(named: dict[str, set[str]], known: set[str], what: str) -> None:

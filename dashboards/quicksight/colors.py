@@ -6,6 +6,8 @@ less observed than it should be is light grey, lighter than the grey in the midd
 
 from typing import Any
 
+from dashboards.spec import Colors, Measure
+
 DOUBTFUL = "#BDBDBD"
 NO_FIGURE = "#EDEDED"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
@@ -13,13 +15,21 @@ SCALES = {
     "cividis": ("#00224E", "#434E6C", "#7D7C78", "#BCAF6F", "#FEE838"),
     "viridis": ("#440154", "#3B528B", "#21918C", "#5EC962", "#FDE725"),
 }
+# Light, as the maps are.
 BASE_THEME = "CLASSIC"
 
 
-def scale(name: str, low: float, high: float) -> dict[str, Any]:
+def steps(declared: Colors, measure: Measure) -> tuple[str, ...]:
+    """Return the steps of a scale from low to high. The worse end is the dark one, which stands out from the ground."""
+    from_dark = SCALES[declared.scale]
+    return from_dark if measure.worse == "low" else from_dark[::-1]
+
+
+def scale(declared: Colors, measure: Measure) -> dict[str, Any]:
     """Return a scale of a heat map; cells without a value are of the colour for no figure."""
-    ends = SCALES[name][0], SCALES[name][len(SCALES[name]) // 2], SCALES[name][-1]
-    values = low, (low + high) / 2, high
+    colors = steps(declared, measure)
+    ends = colors[0], colors[len(colors) // 2], colors[-1]
+    values = declared.low, (declared.low + declared.high) / 2, declared.high
     return {
         "Colors": [{"Color": color, "DataValue": value} for color, value in zip(ends, values, strict=True)],
         "ColorFillType": "GRADIENT",
@@ -32,7 +42,7 @@ def theme() -> dict[str, Any]:
     return {
         "DataColorPalette": {
             "Colors": list(SERIES),
-            "MinMaxGradient": [SCALES["cividis"][0], SCALES["cividis"][-1]],
+            "MinMaxGradient": [SCALES["cividis"][-1], SCALES["cividis"][0]],
             "EmptyFillColor": NO_FIGURE,
         }
     }

@@ -11,7 +11,7 @@ from dashboards.spec import Control, Dashboard, Sheet, Visual
 
 Definition = dict[str, Any]
 DATE_FROM, DATE_TO = "DateFrom", "DateTo"
-DEFAULT_DAYS = 28
+_DAYS_SHOWN = 28
 HOURS_BEFORE = "hours before the newest"
 MOST_HOURS_BEFORE = 167
 _KEEP, _LEAVE_OUT = "Keep", "Leave out"
@@ -23,11 +23,9 @@ def controls_of(dashboard: Dashboard, sources: dict[str, Source]) -> Parts:
     parameters: list[Definition] = []
     groups: list[Definition] = []
     calculated: list[Definition] = []
-    for control in dashboard.controls:
-        parameters += _parameters(control)
-        for source in sources.values():
-            if control.column is not None and control.column not in source.dataset.all_columns:
-                continue
+    for control, filtered in _applied(dashboard, sources):
+        parameters += _parameters(control, dashboard)
+        for source in filtered:
             if control.kind == "leave_out":
                 calculated.append(_left_out(control, source))
             scope = _scope(dashboard, source, dates=control.kind == "date_range")
@@ -39,7 +37,7 @@ def controls_of(dashboard: Dashboard, sources: dict[str, Source]) -> Parts:
 def shown_on(sheet: Sheet, dashboard: Dashboard, sources: dict[str, Source]) -> list[Definition]:
     """Return the controls of a sheet; each sheet has them all, and they hold the same values."""
     shown: list[Definition] = []
-    for control in dashboard.controls:
+    for control, filtered in _applied(dashboard, sources):
         if control.kind == "date_range":
             picker = {"DisplayOptions": {**_TITLE, "DateTimeFormat": "YYYY-MM-DD"}}
             for name, end in ((DATE_FROM, "from"), (DATE_TO, "to")):
@@ -47,8 +45,7 @@ def shown_on(sheet: Sheet, dashboard: Dashboard, sources: dict[str, Source]) -> 
         elif control.kind == "leave_out":
             shown.append(_dropdown(sheet, control, {"Values": [_KEEP, _LEAVE_OUT]}, multiple=False))
         else:
-            offered = next(each for each in sources.values() if control.column in each.dataset.all_columns)
-            values = {"LinkToDataSetColumn": fields.identifier(offered, choice_name(str(control.column)))}
+            values = {"LinkToDataSetColumn": fields.identifier(filtered[0], choice_name(str(control.column)))}
             shown.append(_dropdown(sheet, control, values, multiple=True))
     return shown
 
@@ -123,18 +120,37 @@ def first_rows(sheet: Sheet, visual: Visual, source: Source, measure: str) -> Pa
 
 def not_applied(visual: Visual, dashboard: Dashboard, source: Source) -> list[str]:
     """Return the titles of the controls that do not work on a visual."""
-    titles = [
-        control.title
-        for control in dashboard.controls
-        if control.column is not None and control.column not in source.dataset.all_columns
-    ]
+    applied = _applied(dashboard, fields.sources_of(source.specs, dashboard))
+    titles = [control.title for control, _ in applied if not _has_column(control, source)]
     dates = [control.title for control in dashboard.controls if control.kind == "date_range" and visual.slider]
     return [*dates, *titles]
 
 
-def _parameters(control: Control) -> list[Definition]:
+def _applied(dashboard: Dashboard, sources: dict[str, Source]) -> list[tuple[Control, list[Source]]]:
+    """Return the controls with the datasets that they filter, without those that filter none of QuickSight's."""
+    by_control = [
+        (control, [source for source in sources.values() if _has_column(control, source)])
+        for control in dashboard.controls
+    ]
+    return [(control, filtered) for control, filtered in by_control if filtered]
+
+
+def _has_column(control: Control, source: Source) -> bool:
+    """Tell whether a control can filter a dataset; each has days."""
+    return control.column is None or control.column in source.dataset.all_columns
+
+
+def _default_days(dashboard: Dashboard) -> int:
+    """Return how many days a dashboard opens with: those to look at, and before them the weeks to compare with.
+
+    A line finds earlier weeks only among the days that the filter leaves it.
+    """
+    return _DAYS_SHOWN + 7 * max(visual.compare_weeks for visual in dashboard.visuals)
+
+
+def _parameters(control: Control, dashboard: Dashboard) -> list[Definition]:
     if control.kind == "date_range":
-        first = f"addDateTime(-{DEFAULT_DAYS - 1}, 'DD', truncDate('DD', now()))"
+        first = f"addDateTime(-{_default_days(dashboard) - 1}, 'DD', truncDate('DD', now()))"
         return [_date_parameter(DATE_FROM, first), _date_parameter(DATE_TO, "truncDate('DD', now())")]
     name = _parameter_name(control.id)
     if control.kind == "leave_out":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dashboards.quicksight import controls
-from dashboards.quicksight.fields import Source
+from dashboards.quicksight.fields import Source, sources_of
 from dashboards.quicksight.parts import Parts, together
 from dashboards.quicksight.visuals import visual_parts
 from dashboards.spec import Dashboard, Sheet, Specs
@@ -16,11 +16,7 @@ _CONTROL_COLUMNS = 6
 
 def definition(specs: Specs, dashboard: Dashboard, data_set_arn: Callable[[str], str]) -> Definition:
     """Return what CreateDashboard and CreateAnalysis take as Definition. `data_set_arn` gives that of a dataset."""
-    sources = {
-        visual.dataset: Source(specs, specs.datasets[visual.dataset])
-        for visual in dashboard.visuals
-        if specs.datasets[visual.dataset].source == "athena"
-    }
+    sources = sources_of(specs, dashboard)
     by_sheet = {sheet.id: _sheet_parts(dashboard, sheet, sources) for sheet in dashboard.sheets}
     every = together([controls.controls_of(dashboard, sources), *by_sheet.values()])
     return {

@@ -5,7 +5,7 @@ from typing import Any
 
 from dashboards import formula
 from dashboards.quicksight import datasets, expressions
-from dashboards.spec import Dataset, Measure, Specs
+from dashboards.spec import Dashboard, Dataset, Measure, Specs
 
 Definition = dict[str, Any]
 HOUR = "hour (local)"
@@ -28,8 +28,21 @@ class Source:
 
     @property
     def has_local_hours(self) -> bool:
-        """Whether its hours can be shown in local time: QuickSight itself knows no zone of a column."""
+        """Whether its hours can be shown in local time: QuickSight itself knows no zone of a column.
+
+        Its zone of a whole dashboard (`AssetOptions.Timezone`) converts every date-time, and a day is one at midnight:
+        west of Greenwich each would be the day before ("Setting custom time zones in an analysis").
+        """
         return {_HOUR_START, *_LOCAL} <= self.dataset.all_columns.keys()
+
+
+def sources_of(specs: Specs, dashboard: Dashboard) -> dict[str, Source]:
+    """Return the datasets by name that a dashboard's visuals use and QuickSight can read."""
+    return {
+        visual.dataset: Source(specs, specs.datasets[visual.dataset])
+        for visual in dashboard.visuals
+        if specs.datasets[visual.dataset].source == "athena"
+    }
 
 
 def identifier(source: Source, name: str) -> Definition:

@@ -5,7 +5,7 @@ from typing import Any
 from dashboards import formula
 from dashboards.quicksight import colors, controls, expressions, fields
 from dashboards.quicksight.fields import Source
-from dashboards.spec import Visual
+from dashboards.spec import Measure, Visual
 
 Definition = dict[str, Any]
 
@@ -90,15 +90,27 @@ def _series_with_doubt(visual: Visual, source: Source) -> Definition:
 
 
 def change(visual: Visual, source: Source) -> Definition:
-    """Return the change of a measure, in percent: the last seven of the chosen days against the seven before."""
+    """Return the change of a measure, in percent, that `change_in_words` tells of."""
     if visual.trend is None:
         raise ValueError(f"{visual.id} has no trend")
     measure = source.dataset.measures[visual.trend.measure]
     tree = formula.parse(measure.formula)
-    day = f"{{{visual.trend.over}}}"
-    week_before, two_before = (f"addDateTime(-{days}, 'DD', ${{{controls.DATE_TO}}})" for days in (7, 14))
-    last = expressions.aggregated(tree, counted=source.counted, only_where=f"{day} > {week_before}")
-    within = f"{day} > {two_before} AND {day} <= {week_before}"
-    before = expressions.aggregated(tree, counted=source.counted, only_where=within)
-    name = f"{measure.title}, last 7 days against the 7 before (%)"
+    # The last of the chosen days is today at first, which is not over.
+    end = f"${{{controls.DATE_TO}}}"
+    middle, start = (f"addDateTime(-{days}, 'DD', {end})" for days in (7, 14))
+    last, before = (
+        expressions.aggregated(
+            tree,
+            counted=source.counted,
+            only_where=f"{{{visual.trend.over}}} >= {first} AND {{{visual.trend.over}}} < {after}",
+        )
+        for first, after in ((middle, end), (start, middle))
+    )
+    name = f"{measure.title}, 7 whole days against the 7 before (%)"
     return fields.calculated(source, name, f"(100.0 * ({last} - {before}) / nullIf({before}, 0))")
+
+
+def change_in_words(measure: Measure) -> str:
+    """Return what `change` computes, which is other than on the local page."""
+    days = "of the 7 days before the last chosen day, against the 7 days before those"
+    return f"Here, on QuickSight, the trend is {measure.title.lower()} {days}."

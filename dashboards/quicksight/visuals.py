@@ -4,7 +4,7 @@ QuickSight has neither hatching nor hollow marks. What is observed too little is
 lines and bars, a cell without colour, a grey row, a grey point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dashboards import formula
@@ -17,6 +17,7 @@ Definition = dict[str, Any]
 _LONGEST_TEXT = 1024
 _HALF, _WHOLE = (18, 10), (36, 12)
 _FIGURE = (6, 4)
+_SEVERAL = "several"
 
 
 def visual_parts(dashboard: Dashboard, sheet: Sheet, visual: Visual, source: Source) -> Parts:
@@ -63,6 +64,15 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
         says.append(f"Light grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
     if visual.slider:
         says.append("The slider counts hours back from the newest.")
+    if visual.kind == "map":
+        place = fields.column_title(source, str(visual.place))
+        says.append(
+            f"Point at a mark to read its {place}; “{_SEVERAL}” means more than one with this place and colour."
+        )
+    if visual.trend:
+        says.append(series.change_in_words(source.dataset.measures[visual.trend.measure]))
+    if visual.compare_weeks:
+        says.append("Here earlier weeks are shown as far as the chosen days hold them.")
     if source.dataset.all_columns[source.dataset.date].type == "instant":
         says.append("Days and times are UTC.")
     if unused := controls.not_applied(visual, dashboard, source):
@@ -127,7 +137,7 @@ def _band(visual: Visual, source: Source) -> tuple[Definition, Definition]:
     name = visual.measures[0]
     measure = source.dataset.measures[name]
     figure = expressions.of_one_row(formula.parse(measure.formula))
-    palette = colors.SCALES[visual.colors.scale]
+    palette = colors.steps(visual.colors, measure)
     step = (visual.colors.high - visual.colors.low) / len(palette)
     bounds = [visual.colors.low + step * each for each in range(len(palette) + 1)]
     # Numbered, so that the legend is in order.
@@ -170,12 +180,31 @@ def _map(visual: Visual, source: Source) -> Parts:
     chart = {
         "FieldWells": {"GeospatialMapAggregatedFieldWells": wells},
         "Legend": {"Visibility": "VISIBLE", "Position": "BOTTOM"},
+        "Tooltip": _named_points(visual, source, [color_id, *(f"{visual.id}.{name}" for name in visual.measures)]),
         "MapStyleOptions": {"BaseMapStyle": "LIGHT_GRAY"},
         "PointStyleOptions": {"SelectedPointStyle": "POINT"},
         "VisualPalette": {"ColorMap": color_map},
     }
     body = {"VisualId": visual.id, "ChartConfiguration": chart}
     return Parts(visuals=(({"GeospatialMapVisual": body}, *_WHOLE),), calculated=(band,))
+
+
+def _named_points(visual: Visual, source: Source, field_ids: Sequence[str]) -> Definition:
+    """Return what pointing at a mark of a map tells: the name of its place, and the fields.
+
+    A map's rows are by coordinates and class, and its wells take no name. A column that is in no well can be shown by
+    its unique value ("ColumnTooltipItem" and "AttributeAggregationFunction" of the API reference).
+    """
+    unique = {"SimpleAttributeAggregation": "UNIQUE_VALUE", "ValueForMultipleValues": _SEVERAL}
+    place = {
+        "Column": fields.identifier(source, fields.column_shown(source, str(visual.place))),
+        "Label": fields.column_title(source, str(visual.place)),
+        "Visibility": "VISIBLE",
+        "Aggregation": {"AttributeAggregationFunction": unique},
+    }
+    others = [{"FieldTooltipItem": {"FieldId": name, "Visibility": "VISIBLE"}} for name in field_ids]
+    shown = {"TooltipTitleType": "NONE", "TooltipFields": [{"ColumnTooltipItem": place}, *others]}
+    return {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED", "FieldBasedTooltip": shown}
 
 
 def _heat_map(visual: Visual, source: Source) -> Parts:
@@ -205,7 +234,7 @@ def _heat_map(visual: Visual, source: Source) -> Parts:
         "SortConfiguration": sort,
         "RowLabelOptions": _labels(fields.column_title(source, str(visual.y))),
         "ColumnLabelOptions": _labels(fields.column_title(source, str(visual.x))),
-        "ColorScale": colors.scale(visual.colors.scale, visual.colors.low, visual.colors.high),
+        "ColorScale": colors.scale(visual.colors, source.dataset.measures[name]),
         "Legend": {"Visibility": "VISIBLE"},
     }
     body = {"VisualId": visual.id, "ChartConfiguration": chart}

@@ -59,7 +59,7 @@ class Stage(BaseModel):
     quicksight_readers: tuple[QuickSightPrincipal, ...] = Field(
         (), description="who reads the dashboards; none leaves QuickSight out, which needs a subscription and its users"
     )
-    quicksight_authors: tuple[QuickSightPrincipal, ...] = Field((), description="who may also open the analyses")
+    quicksight_authors: tuple[QuickSightPrincipal, ...] = Field((), description="who also own the analyses")
     quicksight_zones: dict[QuickSightPrincipal, tuple[str, ...]] = Field(
         default_factory=dict,
         description="zones that each sees, none for all; who is not in it sees no row. Empty: everybody sees all",

@@ -41,16 +41,19 @@ def test_every_dataset_with_a_zone_is_secured_by_it():
         assert (dataset.row_security == "zone_id") == ("zone_id" in dataset.all_columns), dataset.name
 
 
-def test_every_dashboard_filters_by_day_zone_corridor_and_day_type_and_can_leave_out_holidays():
-    for dashboard in spec.load().dashboards:
+def test_every_dashboard_filters_by_day_and_by_what_its_datasets_have():
+    """By zone, corridor and day type, and holidays can be left out: wherever there is such a column."""
+    by_column = {
+        ("choice", "zone_id", None),
+        ("choice", "corridor_id", None),
+        ("choice", "day_type", None),
+        ("leave_out", "day_type", "holiday"),
+    }
+    specs = spec.load()
+    for dashboard in specs.dashboards:
+        columns = {name for visual in dashboard.visuals for name in specs.datasets[visual.dataset].all_columns}
         kinds = {(control.kind, control.column, control.value) for control in dashboard.controls}
-        assert kinds == {
-            ("date_range", None, None),
-            ("choice", "zone_id", None),
-            ("choice", "corridor_id", None),
-            ("choice", "day_type", None),
-            ("leave_out", "day_type", "holiday"),
-        }
+        assert kinds == {("date_range", None, None)} | {each for each in by_column if each[1] in columns}
 
 
 def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
@@ -70,6 +73,8 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("today.yaml", "dataset: episodes", "dataset: nothing", ["today.yaml", "episode_figures.dataset", "nothing"]),
         ("planning.yaml", "sort: {by: delay}", "sort: {by: vehicles}", ["planning.yaml", "sort.by", "vehicles"]),
         ("planning.yaml", "{measure: delay, over", "{measure: pain, over", ["planning.yaml", "trend.measure", "pain"]),
+        ("planning.yaml", "column: corridor_id", "column: road",
+         ["planning.yaml: controls.corridor: no dataset of this dashboard has the column road"]),
         ("planning.yaml", "id: delay_by_day", "id: congestion_map", ["congestion_map", "more than once"]),
         ("planning.yaml", "{cells} days;", "{days} days;", ["planning.yaml", "text_alternative", "days"]),
         ("trust.yaml", "name: trust", "name: faith", ["trust.yaml", "name"]),

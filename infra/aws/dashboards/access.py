@@ -12,17 +12,25 @@ from infra.aws.roles import ServiceRole, allow_listing, allow_results
 from infra.aws.stages import Stage
 from infra.workgroups import PLANNERS_RESULTS
 
-# "Permissions for Amazon QuickSight resources" in the API reference: what the console gives to readers and owners.
+# QuickSight takes permissions in sets alone ("valid groupings"), one for each level of a kind of resource. These are
+# the examples of the developer guide and, for themes, the API reference.
+# UpdateDashboardPermissions, of a viewer.
 READ_DASHBOARD = ("DescribeDashboard", "ListDashboardVersions", "QueryDashboard")
-OPEN_ANALYSIS = (
+# UpdateAnalysisPermissions, of an owner: there is no lesser level.
+OWN_ANALYSIS = (
+    "DeleteAnalysis",
     "DescribeAnalysis",
     "DescribeAnalysisPermissions",
     "QueryAnalysis",
     "RestoreAnalysis",
     "UpdateAnalysis",
+    "UpdateAnalysisPermissions",
 )
+# UpdateDataSetPermissions, of a viewer.
 USE_DATA_SET = ("DescribeDataSet", "DescribeDataSetPermissions", "DescribeIngestion", "ListIngestions", "PassDataSet")
+# UpdateDataSourcePermissions, of a viewer.
 USE_DATA_SOURCE = ("DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource")
+# UpdateThemePermissions, "User".
 USE_THEME = ("DescribeTheme", "DescribeThemeAlias", "ListThemeAliases", "ListThemeVersions")
 _QUERY = (
     "athena:BatchGetQueryExecution",

@@ -9,7 +9,7 @@ from constructs import Construct
 from dashboards.quicksight import colors, ids
 from dashboards.quicksight.definition import definition
 from dashboards.spec import Dashboard, Specs
-from infra.aws.dashboards.access import OPEN_ANALYSIS, READ_DASHBOARD, USE_THEME, permissions
+from infra.aws.dashboards.access import OWN_ANALYSIS, READ_DASHBOARD, USE_THEME, permissions
 from infra.aws.dashboards.data import DashboardData
 from infra.aws.names import cdk_names
 from infra.aws.stages import Stage
@@ -60,7 +60,7 @@ class Boards(Construct):
             self,
             f"{dashboard.name}-analysis",
             analysis_id=ids.dashboard_id(self._stage.city.prefix, dashboard.name),
-            permissions=permissions(self._stage, self._stage.quicksight_authors, OPEN_ANALYSIS),
+            permissions=permissions(self._stage, self._stage.quicksight_authors, OWN_ANALYSIS),
             **shared,
         )
         _acknowledge_parameters(made)

@@ -171,6 +171,21 @@ def test_filters_work_on_visuals_of_their_dataset_and_have_their_control(definit
             assert all(used[visual] == datasets for visual in scope)
 
 
+@pytest.mark.parametrize(("name", "days"), [("today", 28), ("planning", 28 + 4 * 7), ("trust", 28)])
+def test_a_dashboard_opens_with_four_weeks_and_the_weeks_that_its_lines_are_compared_with(definitions, name, days):
+    rolling = {
+        body["Name"]: body["DefaultValues"]["RollingDate"]["Expression"]
+        for body in bodies(definitions[name]["ParameterDeclarations"], "DateTimeParameterDeclaration")
+    }
+    today = "truncDate('DD', now())"
+    assert rolling == {"DateFrom": f"addDateTime(-{days - 1}, 'DD', {today})", "DateTo": today}
+
+
+def test_days_are_not_moved_by_a_time_zone_of_the_dashboard(definition):
+    """It would convert dates too, which are midnights to QuickSight; what it shows in UTC says so instead."""
+    assert list(bodies(definition, "Timezone")) == []
+
+
 def test_every_visual_of_a_dataset_that_has_the_column_is_filtered_by_each_control(specs, definitions):
     for dashboard in specs.dashboards:
         groups = {
@@ -236,6 +251,23 @@ def test_points_of_the_map_have_a_colour_for_every_class(definitions):
     assert len(set(colours.values())) == len(colours)
 
 
+def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
+    (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
+    tooltip = chart["ChartConfiguration"]["Tooltip"]
+    assert (tooltip["TooltipVisibility"], tooltip["SelectedTooltipType"]) == ("VISIBLE", "DETAILED")
+    named, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
+    # The segment's own id, or the same where a control offers it.
+    assert named["ColumnTooltipItem"]["Column"]["ColumnName"] == "segment_id_choice"
+    assert named["ColumnTooltipItem"]["Label"] == "segment"
+    # No count of segments, which is what QuickSight makes of a text otherwise.
+    (name,) = named["ColumnTooltipItem"]["Aggregation"].values()
+    assert name["SimpleAttributeAggregation"] == "UNIQUE_VALUE"
+    wells = chart["ChartConfiguration"]["FieldWells"]["GeospatialMapAggregatedFieldWells"]
+    shown = list(bodies([wells["Colors"], wells["Values"]], "FieldId"))
+    assert [each["FieldTooltipItem"]["FieldId"] for each in figures] == shown
+    assert f"“{name['ValueForMultipleValues']}”" in chart["Subtitle"]["FormatText"]["PlainText"]
+
+
 def luminance(color):
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -247,3 +279,28 @@ def test_a_scale_is_ordered_by_lightness_alone(name):
     lightness = [luminance(color) for color in colors.SCALES[name]]
     assert lightness == sorted(lightness)
     assert min(right - left for left, right in pairwise(lightness)) > 0.03
+
+
+def test_the_worse_end_of_a_scale_stands_out_from_the_light_ground(specs, definitions):
+    """As on the page in light mode: classes of a map and stops of a gradient are the darker the worse."""
+    assert colors.BASE_THEME == "CLASSIC"
+    worse = {}
+    for dashboard in specs.dashboards:
+        found = {body["VisualId"]: body for body in visuals(definitions[dashboard.name])}
+        for visual in dashboard.visuals:
+            if visual.colors is None:
+                continue
+            body = found[visual.id]
+            worse[visual.id] = specs.datasets[visual.dataset].measures[visual.measures[0]].worse
+            if visual.kind == "map":
+                assert body["ChartConfiguration"]["MapStyleOptions"]["BaseMapStyle"] == "LIGHT_GRAY"
+                classes = [
+                    each for each in bodies(body, "ColorMap").__next__() if " to " in each["Element"]["FieldValue"]
+                ]
+                shades = [each["Color"] for each in sorted(classes, key=lambda one: one["Element"]["FieldValue"])]
+            else:
+                (stops,) = bodies(body["ChartConfiguration"]["ColorScale"], "Colors")
+                shades = [each["Color"] for each in sorted(stops, key=lambda one: one["DataValue"])]
+            lightness = [luminance(color) for color in shades]
+            assert lightness == sorted(lightness, reverse=worse[visual.id] != "low"), visual.id
+    assert {"high", "low"} <= set(worse.values())

@@ -150,15 +150,34 @@ def test_without_zones_everybody_sees_every_row(resources_of):
     assert not of_type(resources, "AWS::QuickSight::Analysis")
 
 
+# Written out from the examples of QuickSight's developer guide (Update…Permissions); of themes from the API reference.
+DOCUMENTED = {
+    "Dashboard": {"DescribeDashboard", "QueryDashboard", "ListDashboardVersions"},
+    "Analysis": {
+        *("RestoreAnalysis", "UpdateAnalysisPermissions", "DeleteAnalysis", "QueryAnalysis"),
+        *("DescribeAnalysisPermissions", "DescribeAnalysis", "UpdateAnalysis"),
+    },
+    "DataSet": {
+        *("DescribeDataSet", "DescribeDataSetPermissions", "PassDataSet", "DescribeIngestion", "ListIngestions"),
+    },
+    "DataSource": {"DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource"},
+    "Theme": {"DescribeTheme", "DescribeThemeAlias", "ListThemeAliases", "ListThemeVersions"},
+}
+
+
+@pytest.mark.parametrize("kind", list(DOCUMENTED))
+def test_whoever_may_do_something_has_one_of_the_sets_that_quicksight_takes(dashboards, kind):
+    made = of_type(dashboards, f"AWS::QuickSight::{kind}")
+    assert made
+    for each in made:
+        for actions in granted(each["Properties"]).values():
+            assert actions == {f"quicksight:{action}" for action in DOCUMENTED[kind]}
+
+
 def test_readers_read_dashboards_and_authors_open_analyses_and_data(dashboards):
-    for dashboard in of_type(dashboards, "AWS::QuickSight::Dashboard"):
-        may = granted(dashboard["Properties"])
-        assert set(may) == {PLANNERS, AUTHORS, CENTRE}
-        assert set.union(*may.values()) == {
-            "quicksight:DescribeDashboard",
-            "quicksight:ListDashboardVersions",
-            "quicksight:QueryDashboard",
-        }
+    for kind in ("Dashboard", "Theme"):
+        for each in of_type(dashboards, f"AWS::QuickSight::{kind}"):
+            assert set(granted(each["Properties"])) == {PLANNERS, AUTHORS, CENTRE}
     for kind in ("Analysis", "DataSet", "DataSource"):
         for each in of_type(dashboards, f"AWS::QuickSight::{kind}"):
             assert set(granted(each["Properties"])) == {AUTHORS}
