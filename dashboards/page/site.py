@@ -15,7 +15,7 @@ from dashboards.page.cubes import shown_measures, visual_sql
 from dashboards.spec import Dataset, Specs
 
 ENTRY = "index.html"
-STATIC = ("cells.js", "figures.js", "tables.js", "words.js", "controls.js", "page.js", "page.css")
+STATIC = ("cells.js", "figures.js", "tables.js", "words.js", "views.js", "controls.js", "page.js", "page.css")
 
 
 def write(folder: Path, specs: Specs, data: PageData) -> Path:

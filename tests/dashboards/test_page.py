@@ -22,16 +22,6 @@ SHEETS = ("now", "happening", "cost", "corridors", "coverage", "arrival")
 PICTURES = Path(__file__).parents[2] / "build" / "dashboards"
 
 
-@pytest.fixture(scope="module")
-def lake():
-    return hand_made.with_episodes(hand_made.lake())
-
-
-@pytest.fixture(scope="module")
-def entry(lake, tmp_path_factory):
-    return hand_made.write_page(lake, tmp_path_factory.mktemp("page"))
-
-
 def one(lake, sql: str) -> float:
     return lake.execute(sql).fetchone()[0]
 

@@ -1,19 +1,11 @@
-// The page: its state, its sheets and their visuals. Figures come from cells.js, pictures from figures.js, texts from
+// The page: its state, its sheets and their visuals. Rows come from views.js, pictures from figures.js, texts from
 // words.js, filters from controls.js.
 "use strict";
 
 const trafficlakePage = (() => {
   const held = window.trafficlakeData;
   const { element } = tables;
-  const decodedCubes = new Map();
-  const decodedCube = (name) => {
-    if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
-    return decodedCubes.get(name);
-  };
-  const cubeOf = (visual) => decodedCube(held.cube_of[visual.id]);
   const sheets = held.dashboards.flatMap((dashboard) => dashboard.sheets.map((sheet) => ({ ...sheet, dashboard })));
-  const instants = new Intl.DateTimeFormat("en-GB", { timeZone: held.time_zone, dateStyle: "medium", timeStyle: "short" });
-  const numbers = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   const state = readState();
   let shown = [];
 
@@ -51,134 +43,6 @@ const trafficlakePage = (() => {
     return made;
   }
 
-  // ---- views: what a visual is, with the words for its rows
-  function viewOf(visual, dashboard) {
-    const dataset = held.datasets[visual.dataset];
-    const cube = cubeOf(visual);
-    const attributes = held.attributes[visual.dataset];
-    const measure = (name) => dataset.measures[name];
-    const named = (name, row) => row.labels?.[name] ?? cube.dimensions[name].values[row.codes[name]];
-    const reliability = dataset.reliability;
-    return {
-      visual, dashboard, dataset, cube, measure,
-      scales: held.scales,
-      dimensions: [...new Set([visual.choose, visual.place, visual.slider, visual.x, visual.y, visual.series, ...visual.rows])].filter(Boolean),
-      title: (name) => dataset.titles[name],
-      heading: (name) => {
-        const { title, unit } = measure(name);
-        return unit === "1" || title.toLowerCase().includes(unit) ? title : `${title} (${unit})`;
-      },
-      value: named,
-      label: (name, row) => String(named(name, row)),
-      position: (name, row) => {
-        const one = cube.dimensions[name];
-        return one.times?.[row.codes[name]] ?? one.days?.[row.codes[name]] ?? named(name, row);
-      },
-      values: (name, rows) => [...new Set(rows.map((row) => row.codes[name]))].sort((one, other) => one - other).map((code) => cube.dimensions[name].values[code]),
-      shown: (name, value) => shownValue(measure(name), value),
-      isDoubtful: (row) => Boolean(reliability) && row.values[reliability.measure] < reliability.at_least,
-      attributes: attributes ? attributesByKey(attributes) : new Map(),
-      corridorOf: corridors(cube, visual.place),
-    };
-  }
-
-  function shownValue(measure, value) {
-    if (Number.isNaN(value)) return "–";
-    if (measure.unit === "local time") return instants.format(value);
-    return numbers[measure.digits].format(value);
-  }
-
-  const keyed = new Map();
-  function attributesByKey(columns) {
-    if (!keyed.has(columns)) {
-      const names = Object.keys(columns).filter((name) => name !== "keys");
-      keyed.set(columns, new Map(columns.keys.map((key, index) => [key, Object.fromEntries(names.map((name) => [name, columns[name][index]]))])));
-    }
-    return keyed.get(columns);
-  }
-
-  // The corridor of a row's place, from the cells; undefined where the cube does not know it.
-  function corridors(cube, place) {
-    if (!place || !cube.dimensions.corridor_id) return () => undefined;
-    const found = new Map();
-    const of = cube.dimensions.corridor_id;
-    cube.dimensions[place].codes.forEach((code, cell) => found.set(code, of.values[of.codes[cell]]));
-    return (row) => (found.get(row.codes[place]) === held.nowhere ? undefined : found.get(row.codes[place]));
-  }
-
-  // ---- rows of a visual
-  function rowsOf(view, own) {
-    const { visual, cube } = view;
-    const filter = filterOf(view.dashboard);
-    let selection = cells.selected(cube, filter);
-    const narrowed = (name, code) => selection.filter((cell) => cube.dimensions[name].codes[cell] === code);
-    view.selection = selection;
-    for (const name of [visual.choose, visual.slider]) {
-      if (!name) continue;
-      const codes = cells.occurring(cube, selection, name);
-      view[name === visual.slider ? "steps" : "options"] = codes;
-      const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
-      own[name] = wanted;
-      selection = narrowed(name, wanted);
-    }
-    let rows = cells.grouped(cube, selection, view.dimensions, held.needed[visual.id]);
-    const firstDimension = visual.x ?? visual.rows[0] ?? visual.place;
-    rows = visual.sort && visual.kind !== "heat_map" ? cells.ordered(rows, visual.sort) : firstDimension ? cells.ordered(rows, { by: firstDimension, descending: false }) : rows;
-    view.leftOut = visual.limit && visual.kind !== "heat_map" ? Math.max(0, rows.length - visual.limit) : 0;
-    if (visual.kind !== "heat_map") rows = rows.slice(0, visual.limit ?? undefined);
-    if (visual.kind === "map") rows = [...rows, ...silent(view, rows)];
-    if (visual.compare_weeks) view.earlier = earlierWeeks(view, rows, filter);
-    if (visual.trend) view.trends = trends(view, rows, filter);
-    return rows;
-  }
-
-  // What a chooser starts with: the one whose first measure is worst.
-  function mostOf(view, selection, name) {
-    const measure = view.visual.measures[0];
-    const rows = cells.grouped(view.cube, selection, [name], held.needed[view.visual.id]);
-    return cells.ordered(rows, { by: measure, descending: view.measure(measure).worse !== "low" })[0]?.codes[name];
-  }
-
-  // Places that have no cell at this step, as rows of which nothing is known; those of other zones are left out.
-  function silent(view, rows) {
-    const { cube, visual, selection } = view;
-    const present = new Set(rows.map((row) => view.label(visual.place, row)));
-    const nothing = Object.fromEntries(held.needed[visual.id].map((name) => [name, NaN]));
-    const known = cube.dimensions[visual.place].values;
-    const candidates = new Map(cells.occurring(cube, selection, visual.place).map((code) => [known[code], code]));
-    const everywhere = !Object.keys(filterOf(view.dashboard).choices).length;
-    if (everywhere) for (const key of view.attributes.keys()) if (!candidates.has(key)) candidates.set(key, undefined);
-    return [...candidates].filter(([key]) => !present.has(key)).map(([key, code]) => ({
-      codes: { [visual.place]: code }, labels: { [visual.place]: key, [visual.slider]: "nothing was sent" }, values: nothing, silent: true,
-    }));
-  }
-
-  // Days of earlier weeks, whatever the date control says: {weeks, members}, members under the chosen days alone.
-  function earlierWeeks(view, rows, filter) {
-    const { visual, cube } = view;
-    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [visual.x], held.needed[visual.id]);
-    const byDay = new Map(all.map((row) => [view.position(visual.x, row), row]));
-    return [...Array(visual.compare_weeks).keys()].map((index) => {
-      const weeks = index + 1;
-      const members = rows.map((row) => byDay.get(cells.daysEarlier(view.position(visual.x, row), 7 * weeks))).filter(Boolean);
-      return { weeks, members };
-    }).filter(({ members }) => members.length);
-  }
-
-  function trends(view, rows, filter) {
-    const { visual, cube } = view;
-    const { over, measure } = visual.trend;
-    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [...view.dimensions, over], [measure]);
-    const key = (row) => view.dimensions.map((name) => row.codes[name]).join("|");
-    const courses = new Map(rows.map((row) => [key(row), new Map()]));
-    for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row.values[measure]);
-    return (row) => {
-      const course = courses.get(key(row));
-      const inRange = [...course].filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
-      return { ...cells.weeklyChange(course, filter.from, filter.to), course: inRange.map(([, value]) => value) };
-    };
-  }
-
   // ---- visuals
   const theme = () => {
     const style = getComputedStyle(document.documentElement);
@@ -196,13 +60,13 @@ const trafficlakePage = (() => {
     const figure = element("figure", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary` }, parts.tools, parts.empty, parts.picture, element("figcaption", {}, parts.summary, parts.note));
     const article = element("article", { id, class: `visual ${visual.kind}`, "aria-labelledby": `${id}-title` },
       element("h3", { id: `${id}-title` }, visual.title), element("p", { class: "description" }, visual.description), figure, parts.behind);
-    const mounted = { visual, article, own, view: viewOf(visual, dashboard), draw: () => draw(mounted, parts) };
+    const mounted = { visual, article, own, view: views.of(visual, dashboard), draw: () => draw(mounted, parts) };
     return mounted;
   }
 
   function draw(mounted, parts) {
     const { visual, own, view } = mounted;
-    const rows = rowsOf(view, own);
+    const rows = views.rows(view, own, filterOf(view.dashboard));
     mounted.rows = rows;
     const problem = words.why(view, rows);
     parts.empty.textContent = problem;
@@ -359,7 +223,7 @@ const trafficlakePage = (() => {
     const coarse = own.filter(([name, cube]) => cube.cells && name.endsWith(".coarse"));
     const isUnobserved = ([name, { dataset, cells: count }]) => {
       const { measure } = held.datasets[dataset].reliability;
-      const [row] = cells.grouped(decodedCube(name), [...Array(count).keys()], [], [measure]);
+      const [row] = cells.grouped(views.decodedCube(name), [...Array(count).keys()], [], [measure]);
       return row.values[measure] === 0;
     };
     return coarse.length && coarse.every(isUnobserved) ? said("No sensor sent anything usable in the days that this page holds: there are rows, but no figure.") : [];
