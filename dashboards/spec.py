@@ -98,8 +98,12 @@ class Dataset(Part):
     mode_reason: Text
     incremental: Incremental | None = None
     row_security: Name | None = Field(None, description="zone column by which people see only their rows")
-    date: Name = Field(description="column of the local day, or the instant, that the date control works on")
-    latest_days: int = Field(ge=1, description="days that the local page holds at most")
+    date: Name | None = Field(
+        None,
+        description="column of the local day, or the instant, that the date control works on; none where rows are of "
+        "the moment of the build, which the date control leaves alone",
+    )
+    latest_days: int | None = Field(None, ge=1, description="days that the local page holds at most, by its date")
     reliability: Reliability | None = None
     measures: dict[Name, Measure]
 
@@ -115,14 +119,16 @@ class Dataset(Part):
         if (self.source == "athena") != (self.source_reason is None):
             raise ValueError("source_reason: say why it is not of Athena, and only then")
         known = set(self.all_columns)
-        named = {"grain": set(self.grain), "date": {self.date}}
+        named = {"grain": set(self.grain), "date": {self.date} - {None}}
         named["row_security"] = {self.row_security} - {None}
         named["incremental"] = {self.incremental.column} if self.incremental else set()
         named["join.key"] = {self.join.key} if self.join else set()
         for name, measure in self.measures.items():
             named[f"measures.{name}.formula"] = formula.columns(formula.parse(measure.formula))
         _refuse_unknown(named, known, "column")
-        if self.all_columns[self.date].type not in ("date", "instant"):
+        if (self.date is None) != (self.source == "alert_table") or (self.date is None) != (self.latest_days is None):
+            raise ValueError("date: a dataset of Athena has one, with latest_days; the alerts' table has neither")
+        if self.date is not None and self.all_columns[self.date].type not in ("date", "instant"):
             raise ValueError(f"date: {self.date} is neither a date nor an instant")
         if self.incremental and self.mode != "spice":
             raise ValueError("incremental: only SPICE is refreshed")

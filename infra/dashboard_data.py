@@ -77,13 +77,14 @@ def _window(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
     None where there are no rows, or no table and the dataset says what that means.
     """
     dataset = cube.dataset
-    files = file_bounds(catalog, str(dataset.mart), dataset.date)
+    files = file_bounds(catalog, str(dataset.mart), str(dataset.date))
     if files is None and dataset.absent is None:
         raise NoMartsError(f"there is no {dataset.mart} yet: run `make demo`, or `trafficlake run` on what has landed.")
     if not files:
         return None
     newest = max(latest for latest, _ in files)
-    since = first_of_latest(newest, dataset.latest_days, settings().city_time_zone)
+    days: int = dataset.latest_days  # type: ignore[assignment]
+    since = first_of_latest(newest, days, settings().city_time_zone)
     return since, sum(rows for latest, rows in files if latest >= since)
 
 

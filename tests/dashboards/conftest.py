@@ -31,13 +31,13 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads((target / "manifest.json").read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lake() -> duckdb.DuckDBPyConnection:
     """Hand-made marts, to be read."""
     return hand_made.with_episodes(hand_made.lake())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def entry(lake: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The entry page of those marts."""
     return hand_made.write_page(lake, tmp_path_factory.mktemp("page"))

@@ -75,6 +75,8 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("trust.yaml", "name: trust", "name: faith", ["trust.yaml", "name"]),
         ("datasets/feed.yaml", "formula: count()", "formula: avg(ts)", ["feed.yaml", "formula", "avg(ts)"]),
         ("datasets/feed.yaml", "date: arrival_hour", "date: hour", ["feed.yaml", "date", "hour"]),
+        ("datasets/feed.yaml", "date: arrival_hour\n", "", ["feed.yaml", "date: a dataset of Athena has one"]),
+        ("datasets/active_alerts.yaml", "measures:", "date: since\nmeasures:", ["active_alerts.yaml", "has neither"]),
         ("datasets/zone_days.yaml", "unit: \"%\"", "unit: \"\"", ["zone_days.yaml", "measures.observed_share.unit"]),
         ("datasets/zone_days.yaml", "mode: spice", "mode: direct_query", ["zone_days.yaml", "incremental"]),
         ("datasets/episodes.yaml", "marts.congestion_episodes", "x; drop table y", ["episodes.yaml", "mart"]),
