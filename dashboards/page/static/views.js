@@ -124,17 +124,20 @@ const views = (() => {
     }).filter(({ members }) => members.length);
   }
 
+  // By row: the change against a week earlier and the course of the days. A doubtful day, which one that is not over is
+  // too, is compared with none.
   function trends(view, rows, filter) {
     const { visual, cube } = view;
     const { over, measure } = visual.trend;
-    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [...view.dimensions, over], [measure]);
+    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [...view.dimensions, over], held.needed[visual.id]);
     const key = (row) => view.dimensions.map((name) => row.codes[name]).join("|");
     const courses = new Map(rows.map((row) => [key(row), new Map()]));
-    for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row.values[measure]);
+    for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row);
     return (row) => {
-      const course = courses.get(key(row));
-      const inRange = [...course].filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
-      return { ...cells.weeklyChange(course, filter.from, filter.to), course: inRange.map(([, value]) => value) };
+      const days = [...courses.get(key(row))];
+      const inRange = days.filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
+      const valueOf = new Map(days.filter(([, one]) => !view.isDoubtful(one)).map(([day, one]) => [day, one.values[measure]]));
+      return { ...cells.weeklyChange(valueOf, filter.from, filter.to), course: inRange.map(([, one]) => one.values[measure]) };
     };
   }
 
