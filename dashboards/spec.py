@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dashboards import formula
 
 FOLDER = Path(__file__).parent
+DAYS = "marts.dim_date"  # what is known of a day, by local_date
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda text: " ".join(text.split()))]
@@ -138,7 +139,7 @@ class Dataset(Part):
 
 
 class Control(Part):
-    """What filters all visuals of a dashboard whose dataset has the column."""
+    """What filters all visuals of a dashboard whose dataset has the column, or, `of_day`, a day to know it by."""
 
     id: Name
     kind: Literal["date_range", "choice", "leave_out"]
@@ -146,6 +147,9 @@ class Control(Part):
     description: Text
     column: Name | None = Field(None, description="none for date_range, which works on each dataset's date")
     value: str | None = Field(None, description="of leave_out: the value of the column that is left out")
+    of_day: bool = Field(
+        False, description="the column is one of DAYS: the page filters a dataset without it by its date"
+    )
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
@@ -153,6 +157,8 @@ class Control(Part):
             raise ValueError("column: a date_range has none, the others have one")
         if (self.value is None) != (self.kind != "leave_out"):
             raise ValueError("value: a leave_out has one, the others have none")
+        if self.of_day and self.column is None:
+            raise ValueError("of_day: a date_range works on days anyway")
         return self
 
 

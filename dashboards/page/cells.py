@@ -33,11 +33,16 @@ class CubeRows:
 
 @dataclass(frozen=True)
 class PageData:
-    """Everything that a page shows. `attributes` are the joined columns by dataset, `built_at` is UTC with zone."""
+    """Everything that a page shows.
+
+    `attributes` are the joined columns by dataset, `days` what is known of each day by `local_date`; `built_at` is UTC
+    with zone.
+    """
 
     cubes: dict[str, CubeRows]
     of_visual: dict[str, str]
     attributes: dict[str, pd.DataFrame]
+    days: pd.DataFrame
     time_zone: str
     built_at: datetime
     refresh_s: int | None = None
@@ -98,6 +103,13 @@ def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:
     names = [column.name for column in join.columns]  # type: ignore[union-attr]
     values = {name: [None if pd.isna(value) else value for value in rows[name].tolist()] for name in names}
     return {"keys": rows[join.key].astype(str).tolist(), **values}  # type: ignore[union-attr]
+
+
+def of_days(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
+    """Return, for each column but `local_date`, its value by ISO day."""
+    days = [f"{day:%Y-%m-%d}" for day in pd.to_datetime(rows["local_date"])]
+    columns = [name for name in rows.columns if name != "local_date"]
+    return {name: dict(zip(days, rows[name].tolist(), strict=True)) for name in columns}
 
 
 def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:

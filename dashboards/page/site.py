@@ -10,7 +10,7 @@ import orjson
 import plotly.colors
 from plotly.offline import get_plotlyjs
 
-from dashboards.page.cells import NOWHERE, PageData, attributes, encoded
+from dashboards.page.cells import NOWHERE, PageData, attributes, encoded, of_days
 from dashboards.page.cubes import shown_measures, visual_sql
 from dashboards.spec import Dataset, Specs
 
@@ -52,6 +52,7 @@ def document(specs: Specs, data: PageData) -> dict[str, object]:
         },
         "cubes": {name: encoded(cube, data.time_zone) for name, cube in data.cubes.items()},
         "attributes": {name: attributes(rows, specs.datasets[name]) for name, rows in data.attributes.items()},
+        "of_days": of_days(data.days),
     }
 
 

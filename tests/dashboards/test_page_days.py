@@ -1,9 +1,63 @@
-"""Days on the page: an unfinished one is compared with none."""
+"""Days on the page: their type filters what has a day alone, and an unfinished one is compared with none."""
 
 import hand_made_lake as hand_made
 import pytest
 
 pytestmark = pytest.mark.slow
+
+LOCAL_DAY = f"cast(timezone('{hand_made.TIME_ZONE}', timezone('UTC', {{}})) as date)"
+
+
+@pytest.fixture(scope="module")
+def spread():
+    """A city with an episode, arrivals and readings on a Saturday, Sunday and Monday, a holiday, and the days after."""
+    lake = hand_made.with_episodes(hand_made.lake())
+    # 02:00 UTC is the evening of the day before: the type is that of the local day.
+    for day in range(14, 20):
+        at = f"timestamp '2026-03-{day} 02:00:00'"
+        lake.execute(
+            "insert into marts.congestion_episodes values"
+            f" ('S-2', 'harbor', 'WARNING', {at}, {at} + interval {day} minute, 85.0, 1.0)"
+        )
+        lake.execute(f"insert into marts.reconciliation_hourly values ({at}, {day}, {day}, 0, {day}, 0, 0, true)")
+        lake.execute(f"insert into curated.readings values ('s', {at}, {at} + interval {day} minute, {at})")
+    return lake
+
+
+@pytest.fixture(scope="module")
+def spread_entry(spread, tmp_path_factory):
+    return hand_made.write_page(spread, tmp_path_factory.mktemp("spread"))
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [
+        ("&day_type=weekend", "day_type = 'weekend'"),
+        ("&day_type=holiday&day_type=weekend", "day_type in ('holiday', 'weekend')"),
+        ("&holidays=yes", "day_type <> 'holiday'"),
+        ("&day_type=weekday&from=2026-03-17", "day_type = 'weekday' and local_date >= '2026-03-17'"),
+    ],
+)  # fmt: skip
+def test_the_day_type_filters_what_has_a_day_and_no_day_type(window, spread, spread_entry, state, condition):
+    def wanted(figures: str, table: str, instant: str) -> tuple[float, ...]:
+        day = LOCAL_DAY.format(instant)
+        return spread.execute(
+            f"select {figures} from {table} join marts.dim_date as days on days.local_date = {day} where {condition}"
+        ).fetchone()
+
+    with window() as opened:
+        opened.go(spread_entry, f"#sheet=happening{state}")
+        found = [opened.figure("episode_figures", name) for name in ("episodes", "duration")]
+        minutes = "sum(epoch(cleared_at - started_at)) / 60"
+        assert found == list(wanted(f"count(*), {minutes}", "marts.congestion_episodes", "started_at"))
+        assert opened.page.text_content("#visual-episode_list .note").endswith("Not filtered by: corridor.")
+        opened.sheet("arrival")
+        assert (
+            opened.figure("reconciliation_figures", "landed")
+            == wanted("sum(landed)", "marts.reconciliation_hourly", "arrival_hour")[0]
+        )
+        assert opened.figure("feed_figures", "readings") == wanted("count(*)", "curated.readings", "arrival_hour")[0]
+        assert "Not filtered by: zone, corridor." in opened.page.text_content("#visual-feed_delay .note")
 
 
 def test_an_unfinished_day_is_not_compared_with_a_whole_one(window, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from dashboards import spec
+from dashboards.page.cubes import columns_of_days
+from dashboards.tables import tables
 
 MARTS = Path(__file__).parents[2] / "dbt" / "models" / "marts" / "_marts.yml"
 
@@ -51,6 +53,11 @@ def test_every_dashboard_filters_by_day_zone_corridor_and_day_type_and_can_leave
             ("choice", "day_type", None),
             ("leave_out", "day_type", "holiday"),
         }
+
+
+def test_what_controls_ask_of_days_is_what_the_table_of_days_declares():
+    declared = {column.name for column in tables()[spec.DAYS].columns}
+    assert {"local_date", *columns_of_days(spec.load())} <= declared
 
 
 def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():

@@ -32,7 +32,7 @@ const trafficlakePage = (() => {
 
   // The filter of a dashboard's controls, by column.
   function filterOf(dashboard) {
-    const made = { from: "", to: "", choices: {}, leftOut: {} };
+    const made = { from: "", to: "", choices: {}, leftOut: {}, ofDays: held.of_days };
     for (const control of dashboard.controls) {
       if (control.kind === "date_range") [made.from, made.to] = [state.from, state.to];
       if (control.kind === "choice" && state.choices[control.id]?.size) made.choices[control.column] = state.choices[control.id];

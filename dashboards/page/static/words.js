@@ -39,7 +39,7 @@ const words = (() => {
     if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
     if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
     else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
-    const applies = (control) => (control.column ? control.column in cube.dimensions : Boolean(cube.date));
+    const applies = (control) => control.column in cube.dimensions || (Boolean(cube.date) && (control.kind === "date_range" || control.of_day));
     const without = view.dashboard.controls.filter((control) => !applies(control)).map((control) => control.title.toLowerCase());
     if (without.length) said.push(`Not filtered by: ${without.join(", ")}.`);
     if (view.leftOut) said.push(`The first ${visual.limit} of ${(visual.limit + view.leftOut).toLocaleString("en")}.`);
