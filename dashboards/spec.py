@@ -150,6 +150,9 @@ class Control(Part):
     of_day: bool = Field(
         False, description="the column is one of DAYS: the page filters a dataset without it by its date"
     )
+    default_days: int | None = Field(
+        None, ge=1, description="of date_range: days up to the newest of traffic that are shown where none are chosen"
+    )
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
@@ -159,6 +162,8 @@ class Control(Part):
             raise ValueError("value: a leave_out has one, the others have none")
         if self.of_day and self.column is None:
             raise ValueError("of_day: a date_range works on days anyway")
+        if self.default_days is not None and self.kind != "date_range":
+            raise ValueError("default_days: only a date_range has them")
         return self
 
 

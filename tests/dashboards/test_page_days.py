@@ -1,4 +1,4 @@
-"""Days on the page: their type filters what has a day alone, and an unfinished one is compared with none."""
+"""Days on the page: which are shown at first, what their type filters, and what an unfinished one is compared with."""
 
 import hand_made_lake as hand_made
 import pytest
@@ -35,7 +35,7 @@ def spread_entry(spread, tmp_path_factory):
         ("&day_type=weekend", "day_type = 'weekend'"),
         ("&day_type=holiday&day_type=weekend", "day_type in ('holiday', 'weekend')"),
         ("&holidays=yes", "day_type <> 'holiday'"),
-        ("&day_type=weekday&from=2026-03-17", "day_type = 'weekday' and local_date >= '2026-03-17'"),
+        ("&from=2026-03-17&day_type=weekday", "day_type = 'weekday' and local_date >= '2026-03-17'"),
     ],
 )  # fmt: skip
 def test_the_day_type_filters_what_has_a_day_and_no_day_type(window, spread, spread_entry, state, condition):
@@ -46,7 +46,7 @@ def test_the_day_type_filters_what_has_a_day_and_no_day_type(window, spread, spr
         ).fetchone()
 
     with window() as opened:
-        opened.go(spread_entry, f"#sheet=happening{state}")
+        opened.go(spread_entry, f"#sheet=happening&days=all{state}")
         found = [opened.figure("episode_figures", name) for name in ("episodes", "duration")]
         minutes = "sum(epoch(cleared_at - started_at)) / 60"
         assert found == list(wanted(f"count(*), {minutes}", "marts.congestion_episodes", "started_at"))
@@ -78,3 +78,35 @@ def test_an_unfinished_day_is_not_compared_with_a_whole_one(window, tmp_path):
         """
     ).fetchone()
     assert text.endswith(f"{100 * (now / before - 1):+.0f} % (3)")
+
+
+def chosen(opened) -> tuple[str, str]:
+    return opened.page.input_value("#control-from"), opened.page.input_value("#control-to")
+
+
+def test_now_opens_on_the_latest_two_days_and_costs_on_all(window, lake, entry):
+    def delay(condition: str) -> float:
+        return lake.execute(f"select sum(delay_veh_h) from marts.congestion_hourly where {condition}").fetchone()[0]
+
+    latest_two = pytest.approx(delay("local_date >= '2026-03-26'"))
+    with window() as opened:
+        opened.go(entry)
+        assert opened.figure("now_figures", "delay") == latest_two
+        assert chosen(opened) == ("2026-03-26", "2026-03-27")
+        opened.sheet("cost")
+        assert opened.figure("cost_figures", "delay") == pytest.approx(delay("true"))
+        assert chosen(opened) == ("2026-03-06", "2026-03-27")
+        opened.sheet("now")
+        assert chosen(opened) == ("2026-03-26", "2026-03-27")
+        opened.page.click("text=all days")
+        assert opened.figure("now_figures", "delay") == pytest.approx(delay("true"))
+        opened.page.reload()
+        assert opened.figure("now_figures", "delay") == pytest.approx(delay("true"))
+        opened.page.click("text=day before")
+        assert chosen(opened) == ("2026-03-26", "2026-03-26")
+        assert opened.figure("now_figures", "delay") == pytest.approx(delay("local_date = '2026-03-26'"))
+        opened.page.click("#clear")
+        assert opened.figure("now_figures", "delay") == latest_two
+        opened.page.fill("#control-from", "2026-03-24")
+        assert opened.figure("now_figures", "delay") == pytest.approx(delay("local_date >= '2026-03-24'"))
+        assert opened.problems == []

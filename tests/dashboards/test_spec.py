@@ -73,6 +73,7 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("today.yaml", "kind: map", "kind: globe", ["today.yaml", "sheets.0.visuals.1.kind"]),
         ("today.yaml", "place: segment_id", "x: segment_id", ["today.yaml", "place"]),
         ("datasets/segment_hours.yaml", "name: latitude", "name: lat", ["congestion_map.kind", "latitude"]),
+        ("today.yaml", "column: zone_id", "column: zone_id\n    default_days: 2", ["controls.1", "default_days"]),
         ("today.yaml", "x: local_hour", "x: minute", ["today.yaml", "segment_heat", "minute"]),
         ("today.yaml", "dataset: episodes", "dataset: nothing", ["today.yaml", "episode_figures.dataset", "nothing"]),
         ("planning.yaml", "sort: {by: delay}", "sort: {by: vehicles}", ["planning.yaml", "sort.by", "vehicles"]),

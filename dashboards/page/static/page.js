@@ -12,7 +12,7 @@ const trafficlakePage = (() => {
   // ---- state, kept in the address so that a view can be passed on
   function readState() {
     const given = new URLSearchParams(location.hash.slice(1));
-    const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
+    const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", allDays: given.get("days") === "all", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
     for (const control of controls.all()) {
       if (control.kind === "choice" && given.has(control.id)) made.choices[control.id] = new Set(given.getAll(control.id));
       if (control.kind === "leave_out" && given.has(control.id)) made.leaveOut.add(control.id);
@@ -25,6 +25,7 @@ const trafficlakePage = (() => {
     const now = { ...state, ...changed };
     const made = new URLSearchParams({ sheet: now.sheet });
     for (const name of ["from", "to", "theme"]) if (now[name]) made.set(name, now[name]);
+    if (now.allDays) made.set("days", "all");
     for (const [id, chosen] of Object.entries(now.choices)) for (const value of chosen) made.append(id, value);
     for (const id of now.leaveOut) made.set(id, "yes");
     return `#${made}`;
@@ -34,7 +35,7 @@ const trafficlakePage = (() => {
   function filterOf(dashboard) {
     const made = { from: "", to: "", choices: {}, leftOut: {}, ofDays: held.of_days };
     for (const control of dashboard.controls) {
-      if (control.kind === "date_range") [made.from, made.to] = [state.from, state.to];
+      if (control.kind === "date_range") Object.assign(made, controls.daysLeft(control, state));
       if (control.kind === "choice" && state.choices[control.id]?.size) made.choices[control.column] = state.choices[control.id];
       if (control.kind === "leave_out" && state.leaveOut.has(control.id)) {
         made.leftOut[control.column] = new Set([...(made.leftOut[control.column] ?? []), control.value]);
@@ -232,8 +233,10 @@ const trafficlakePage = (() => {
   function changed() {
     history.replaceState(null, "", address());
     buildSheets();
+    const { dashboard } = sheets.find((one) => one.id === state.sheet);
+    for (const control of dashboard.controls) if (control.kind === "date_range") controls.showDays(control, state);
     for (const one of shown) one.draw();
-    const filter = filterOf(sheets.find((one) => one.id === state.sheet).dashboard);
+    const filter = filterOf(dashboard);
     const chosen = Object.values(filter.choices).flatMap((values) => [...values]);
     document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}${state.leaveOut.size ? ", without holidays" : ""}.`;
   }
