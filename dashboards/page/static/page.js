@@ -48,7 +48,7 @@ const trafficlakePage = (() => {
   const theme = () => {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
-    return { ink: of("--ink"), ground: of("--ground"), grid: of("--grid"), dark: of("--dark") === "1" };
+    return { ink: of("--ink"), soft: of("--soft"), ground: of("--ground"), grid: of("--grid"), dark: of("--dark") === "1", isTouched: matchMedia("(pointer: coarse)").matches };
   };
 
   function mount(visual, dashboard) {
@@ -85,10 +85,14 @@ const trafficlakePage = (() => {
     }
     if (visual.kind === "kpi") return void parts.picture.replaceChildren(kpi(view, rows[0]));
     if (visual.kind === "table") return void parts.picture.replaceChildren(tables.table(view, rows, visual.title, trendColumns(view)));
-    parts.picture.setAttribute("role", "img");
+    // The parts of an image are hidden from screen readers, and a map has buttons.
+    parts.picture.setAttribute("role", visual.kind === "map" ? "group" : "img");
     parts.picture.setAttribute("aria-label", words.summary(view, rows));
     const { data, layout } = figures[visual.kind](view, theme(), rows);
-    Plotly.react(parts.picture, data, layout, { displayModeBar: false, responsive: true, doubleClick: "reset" });
+    Plotly.react(parts.picture, data, layout, {
+      displayModeBar: visual.kind === "map", modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d"]], displaylogo: false,
+      responsive: true, doubleClick: "reset",
+    });
   }
 
   function kpi(view, row) {
