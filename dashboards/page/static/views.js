@@ -69,23 +69,27 @@ const views = (() => {
   // The rows that a filter leaves of a view; `own` holds its place on the slider and what was chosen, by dimension.
   function rows(view, own, filter) {
     const { visual, cube } = view;
-    let selection = cells.selected(cube, filter);
+    const everything = cells.selected(cube, filter);
+    let selection = everything;
     const narrowed = (name, code) => selection.filter((cell) => cube.dimensions[name].codes[cell] === code);
-    view.selection = selection;
+    view.chosen = [];
     for (const name of [visual.choose, visual.slider]) {
       if (!name) continue;
       const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
       const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
       own[name] = wanted;
+      if (wanted === undefined) continue;
+      view.chosen.push(String(cube.dimensions[name].values[wanted]));
       selection = narrowed(name, wanted);
     }
+    view.selection = selection;
     let made = cells.grouped(cube, selection, view.dimensions, held.needed[visual.id]);
     const firstDimension = visual.x ?? visual.rows[0] ?? visual.place;
     made = visual.sort && visual.kind !== "heat_map" ? cells.ordered(made, visual.sort) : firstDimension ? cells.ordered(made, { by: firstDimension, descending: false }) : made;
     view.leftOut = visual.limit && visual.kind !== "heat_map" ? Math.max(0, made.length - visual.limit) : 0;
     if (visual.kind !== "heat_map") made = made.slice(0, visual.limit ?? undefined);
-    if (visual.kind === "map") made = [...made, ...silent(view, made, filter)];
+    if (visual.kind === "map") made = [...made, ...silent(view, made, filter, everything)];
     if (visual.compare_weeks) view.earlier = earlierWeeks(view, made, filter);
     if (visual.trend) view.trends = trends(view, made, filter);
     return made;
@@ -98,9 +102,10 @@ const views = (() => {
     return cells.ordered(rows, { by: measure, descending: view.measure(measure).worse !== "low" })[0]?.codes[name];
   }
 
-  // Places that have no cell at this step, as rows of which nothing is known; those of other zones are left out.
-  function silent(view, rows, filter) {
-    const { cube, visual, selection } = view;
+  // Places that have a cell at another step alone, or none, as rows of which nothing is known; those of other zones are
+  // left out. `selection` is of all steps.
+  function silent(view, rows, filter, selection) {
+    const { cube, visual } = view;
     const present = new Set(rows.map((row) => view.label(visual.place, row)));
     const nothing = Object.fromEntries(held.needed[visual.id].map((name) => [name, NaN]));
     const known = cube.dimensions[visual.place].values;
