@@ -72,13 +72,17 @@ def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
 
 
 def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, object]:
-    """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them."""
+    """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them.
+
+    An instant is told in local time; `moments` hold its offset too, `times` are for pictures.
+    """
     made: dict[str, list] = {}
     if column.type == "instant":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)
         local = pd.DatetimeIndex(found).tz_localize("UTC").tz_convert(ZoneInfo(time_zone))
         made["values"] = [f"{moment:%a %Y-%m-%d %H:%M %Z}" for moment in local]
         made["days"] = [f"{moment:%Y-%m-%d}" for moment in local]
+        made["moments"] = [moment.isoformat() for moment in local]
         made["times"] = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in local]
     elif column.type == "date":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)

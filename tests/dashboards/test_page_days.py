@@ -110,3 +110,27 @@ def test_now_opens_on_the_latest_two_days_and_costs_on_all(window, lake, entry):
         opened.page.fill("#control-from", "2026-03-24")
         assert opened.figure("now_figures", "delay") == pytest.approx(delay("local_date >= '2026-03-24'"))
         assert opened.problems == []
+
+
+def test_lines_end_where_an_hour_or_a_day_is_missing(window, tmp_path):
+    lake = hand_made.lake()
+    lake.execute("delete from curated.readings where arrival_hour = '2026-03-26 10:00:00'")  # 03:00 local time
+    # 01:00 and 03:00 of the day on which the clocks went forward are neighbours.
+    for hour in (9, 10):
+        at = f"timestamp '2026-03-08 {hour}:00:00'"
+        lake.execute(f"insert into curated.readings values ('s', {at}, {at} + interval 1 minute, {at})")
+    lake.execute("delete from marts.congestion_daily where local_date = '2026-03-18'")
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path), "#sheet=arrival")
+        hours = opened.drawn("feed_delay")[0]
+        opened.sheet("cost")
+        days, week_earlier = opened.drawn("delay_by_day")[:2]
+    assert hours["x"][:4] == ["2026-03-08 01:00:00", "2026-03-08 03:00:00", None, "2026-03-25 01:00:00"]
+    missing = hours["x"].index(None, 3)
+    assert hours["x"][missing - 1 : missing + 2] == ["2026-03-26 02:00:00", None, "2026-03-26 04:00:00"]
+    assert [at for at, value in enumerate(hours["y"]) if value is None] == [2, missing]
+    missing = days["x"].index(None)
+    assert days["x"][missing - 1 : missing + 2] == ["2026-03-17", None, "2026-03-19"]
+    assert days["x"].count(None) == 1
+    missing = week_earlier["x"].index(None)  # drawn a week later, under the days that it is compared with
+    assert week_earlier["x"][missing - 1 : missing + 2] == ["2026-03-17", None, "2026-03-19"]

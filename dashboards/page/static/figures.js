@@ -216,20 +216,28 @@ const figures = (() => {
   const finite = (value) => (Number.isFinite(value) ? value : null);
 
   // ---- lines
+  // Rows in their order, with null where a day or hour is missing between two, so that no line crosses it.
+  function withGaps(view, rows) {
+    const { x } = view.visual;
+    return rows.flatMap((row, index) => (index && view.step(x, row) - view.step(x, rows[index - 1]) > 1 ? [null, row] : [row]));
+  }
+
   function line(view, theme, rows) {
     const { x, series, measures } = view.visual;
     const colors = LINES[theme.dark ? "dark" : "light"];
     const traces = [];
     const add = (title, members, name, position = (row) => view.position(x, row)) => {
       const index = traces.length;
+      const points = withGaps(view, members);
+      const of = (content) => points.map((row) => row && content(row));
       traces.push({
         type: "scatter", mode: "lines+markers", name: escaped(title),
-        x: members.map(position), y: members.map((row) => finite(row.values[name])),
-        text: members.map((row) => hover(view, row)), hoverinfo: "text+name",
+        x: of(position), y: of((row) => finite(row.values[name])),
+        text: of((row) => hover(view, row)), hoverinfo: "text+name",
         line: { color: colors[index % colors.length], dash: DASHES[index % DASHES.length], width: index ? 1.5 : 3 },
         marker: {
-          symbol: members.map((row) => (view.isDoubtful(row) ? "circle-open" : "circle")),
-          color: members.map((row) => (view.isDoubtful(row) ? DOUBTFUL : colors[index % colors.length])),
+          symbol: of((row) => (view.isDoubtful(row) ? "circle-open" : "circle")),
+          color: of((row) => (view.isDoubtful(row) ? DOUBTFUL : colors[index % colors.length])),
           size: index && view.visual.compare_weeks ? 5 : 8,
         },
       });
@@ -258,7 +266,7 @@ const figures = (() => {
 
   // Few days: a tick at each, so that none is labelled with an hour.
   function dayTicks(traces) {
-    const days = new Set(traces.flatMap((trace) => trace.x));
+    const days = new Set(traces.flatMap((trace) => trace.x.filter((day) => day !== null)));
     return days.size && days.size <= 10 && [...days].every((day) => day.length === 10) ? { tickvals: [...days], tickformat: "%a %-d %b" } : {};
   }
 

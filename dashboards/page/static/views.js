@@ -3,6 +3,7 @@
 
 const views = (() => {
   const held = window.trafficlakeData;
+  const HOUR_MS = 3_600_000;
   const decodedCubes = new Map();
   const decodedCube = (name) => {
     if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
@@ -33,6 +34,14 @@ const views = (() => {
       position: (name, row) => {
         const one = cube.dimensions[name];
         return one.times?.[row.codes[name]] ?? one.days?.[row.codes[name]] ?? named(name, row);
+      },
+      // How far along a row is: in days, in hours where the column is an instant, or by its own number; NaN for a text.
+      step: (name, row) => {
+        const one = cube.dimensions[name];
+        const code = row.codes[name];
+        if (one.moments) return Date.parse(one.moments[code]) / HOUR_MS;
+        if (one.days) return Date.parse(one.days[code]) / (24 * HOUR_MS);
+        return typeof one.values[code] === "number" ? one.values[code] : NaN;
       },
       values: (name, rows) => [...new Set(rows.map((row) => row.codes[name]))].sort((one, other) => one - other).map((code) => cube.dimensions[name].values[code]),
       shown: (name, value) => shownValue(measure(name), value),
