@@ -124,6 +124,7 @@ const trafficlakePage = (() => {
     if (mounted.offered !== offered) {
       mounted.offered = offered;
       clearInterval(mounted.playing);
+      mounted.playing = undefined;
       parts.tools.replaceChildren(...[visual.choose && view.options.length && chooser(mounted), visual.slider && view.steps.length && slider(mounted)].filter(Boolean));
     }
     mounted.refreshTools?.();
@@ -200,6 +201,7 @@ const trafficlakePage = (() => {
       const link = element("a", { href: address({ sheet: sheet.id }), "data-sheet": sheet.id, "aria-current": sheet.id === state.sheet ? "page" : null }, sheet.title);
       link.addEventListener("click", (event) => {
         event.preventDefault();
+        if (sheet.id !== state.sheet) history.pushState(null, "", address({ sheet: sheet.id }));
         state.sheet = sheet.id;
         openSheet();
         document.querySelector("main h2").focus();
@@ -245,6 +247,34 @@ const trafficlakePage = (() => {
     document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}${state.leaveOut.size ? ", without holidays" : ""}.`;
   }
 
+  // ---- what a served page keeps when it loads itself anew, beside what the address says
+  const KEPT = "trafficlake view";
+
+  function keepView() {
+    const kept = shown.map(({ visual, view, own, article }) => {
+      const value = (name) => view.cube.dimensions[name].values[own[name]];
+      // Who looks at the newest hour wants the newest also then.
+      const isNewest = own[visual.slider] === view.steps?.at(-1);
+      const names = [visual.choose, isNewest ? null : visual.slider].filter(Boolean);
+      return [visual.id, {
+        values: Object.fromEntries(names.map((name) => [name, value(name)])),
+        open: [...article.querySelectorAll("details")].map((details) => details.open),
+      }];
+    });
+    sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(kept)));
+  }
+
+  function restoreView() {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    sessionStorage.removeItem(KEPT);
+    for (const mounted of shown) {
+      const { values = {}, open = [] } = kept[mounted.visual.id] ?? {};
+      for (const [name, value] of Object.entries(values)) mounted.own[name] = mounted.view.cube.dimensions[name].values.indexOf(value);
+      mounted.draw();
+      mounted.article.querySelectorAll("details").forEach((details, index) => { details.open = Boolean(open[index]); });
+    }
+  }
+
   function applyTheme() {
     if (state.theme) document.documentElement.dataset.theme = state.theme;
     else delete document.documentElement.dataset.theme;
@@ -260,7 +290,7 @@ const trafficlakePage = (() => {
       changed();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
-    addEventListener("hashchange", () => {  // an address that was pasted, not one that the page wrote itself
+    addEventListener("popstate", () => {  // back, forward, or an address that was pasted
       Object.assign(state, readState());
       applyTheme();
       select.value = state.theme;
@@ -274,7 +304,12 @@ const trafficlakePage = (() => {
     document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
     controls.build(state, changed);
     openSheet();
-    if (held.refresh_s) setTimeout(() => location.reload(), 1000 * held.refresh_s);
+    if (!held.refresh_s) return;
+    restoreView();
+    setTimeout(() => {
+      keepView();
+      location.reload();
+    }, 1000 * held.refresh_s);
   }
 
   start();

@@ -35,6 +35,10 @@ const views = (() => {
         const one = cube.dimensions[name];
         return one.times?.[row.codes[name]] ?? one.days?.[row.codes[name]] ?? named(name, row);
       },
+      exact: (name, row) => {
+        const one = cube.dimensions[name];
+        return one.moments?.[row.codes[name]] ?? one.days?.[row.codes[name]] ?? named(name, row);
+      },
       // How far along a row is: in days, in hours where the column is an instant, or by its own number; NaN for a text.
       step: (name, row) => {
         const one = cube.dimensions[name];
