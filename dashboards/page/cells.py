@@ -1,6 +1,7 @@
 """From rows to what the browser reads: dimensions as codes of their values, terms as doubles, both in base64."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -109,11 +110,12 @@ def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:
     return {"keys": rows[join.key].astype(str).tolist(), **values}  # type: ignore[union-attr]
 
 
-def of_days(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
-    """Return, for each column but `local_date`, its value by ISO day."""
-    days = [f"{day:%Y-%m-%d}" for day in pd.to_datetime(rows["local_date"])]
-    columns = [name for name in rows.columns if name != "local_date"]
-    return {name: dict(zip(days, rows[name].tolist(), strict=True)) for name in columns}
+def of_days(rows: pd.DataFrame, cubes: Iterable[dict]) -> dict[str, dict[str, object]]:
+    """Return, for each column but `local_date`, its value by ISO day, for the days of encoded cubes."""
+    held = {day for cube in cubes for one in cube["dimensions"].values() for day in one.get("days", ())}
+    by_day = rows.assign(day=[f"{day:%Y-%m-%d}" for day in pd.to_datetime(rows["local_date"])]).set_index("day")
+    by_day = by_day[by_day.index.isin(held)].drop(columns="local_date")
+    return {name: by_day[name].to_dict() for name in by_day.columns}
 
 
 def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:
