@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SIZE = {"width": 1120, "height": 1240}
+ALL_DAYS = "#days=all"  # the latest two may be of a weekend
 # A rush hour tells more than the hour at which the demo happened to be run.
 RUSH_HOUR = "17:00"
 TO_RUSH_HOUR = """hour => {
@@ -33,7 +34,7 @@ def take(page: Path, picture: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         window = browser.new_page(viewport=SIZE, color_scheme="light")
-        window.goto(page.resolve().as_uri())
+        window.goto(page.resolve().as_uri() + ALL_DAYS)
         window.evaluate(TO_RUSH_HOUR, RUSH_HOUR)
         window.screenshot(path=picture)
         browser.close()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dashboards import formula
 
 FOLDER = Path(__file__).parent
+DAYS = "marts.dim_date"  # what is known of a day, by local_date
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda text: " ".join(text.split()))]
@@ -98,8 +99,12 @@ class Dataset(Part):
     mode_reason: Text
     incremental: Incremental | None = None
     row_security: Name | None = Field(None, description="zone column by which people see only their rows")
-    date: Name = Field(description="column of the local day, or the instant, that the date control works on")
-    latest_days: int = Field(ge=1, description="days that the local page holds at most")
+    date: Name | None = Field(
+        None,
+        description="column of the local day, or the instant, that the date control works on; none where rows are of "
+        "the moment of the build, which the date control leaves alone",
+    )
+    latest_days: int | None = Field(None, ge=1, description="days that the local page holds at most, by its date")
     reliability: Reliability | None = None
     measures: dict[Name, Measure]
 
@@ -115,14 +120,16 @@ class Dataset(Part):
         if (self.source == "athena") != (self.source_reason is None):
             raise ValueError("source_reason: say why it is not of Athena, and only then")
         known = set(self.all_columns)
-        named = {"grain": set(self.grain), "date": {self.date}}
+        named = {"grain": set(self.grain), "date": {self.date} - {None}}
         named["row_security"] = {self.row_security} - {None}
         named["incremental"] = {self.incremental.column} if self.incremental else set()
         named["join.key"] = {self.join.key} if self.join else set()
         for name, measure in self.measures.items():
             named[f"measures.{name}.formula"] = formula.columns(formula.parse(measure.formula))
         _refuse_unknown(named, known, "column")
-        if self.all_columns[self.date].type not in ("date", "instant"):
+        if (self.date is None) != (self.source == "alert_table") or (self.date is None) != (self.latest_days is None):
+            raise ValueError("date: a dataset of Athena has one, with latest_days; the alerts' table has neither")
+        if self.date is not None and self.all_columns[self.date].type not in ("date", "instant"):
             raise ValueError(f"date: {self.date} is neither a date nor an instant")
         if self.incremental and self.mode != "spice":
             raise ValueError("incremental: only SPICE is refreshed")
@@ -132,7 +139,7 @@ class Dataset(Part):
 
 
 class Control(Part):
-    """What filters all visuals of a dashboard whose dataset has the column."""
+    """What filters all visuals of a dashboard whose dataset has the column, or, `of_day`, a day to know it by."""
 
     id: Name
     kind: Literal["date_range", "choice", "leave_out"]
@@ -140,6 +147,12 @@ class Control(Part):
     description: Text
     column: Name | None = Field(None, description="none for date_range, which works on each dataset's date")
     value: str | None = Field(None, description="of leave_out: the value of the column that is left out")
+    of_day: bool = Field(
+        False, description="the column is one of DAYS: the page filters a dataset without it by its date"
+    )
+    default_days: int | None = Field(
+        None, ge=1, description="of date_range: days up to the newest of traffic that are shown where none are chosen"
+    )
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
@@ -147,6 +160,10 @@ class Control(Part):
             raise ValueError("column: a date_range has none, the others have one")
         if (self.value is None) != (self.kind != "leave_out"):
             raise ValueError("value: a leave_out has one, the others have none")
+        if self.of_day and self.column is None:
+            raise ValueError("of_day: a date_range works on days anyway")
+        if self.default_days is not None and self.kind != "date_range":
+            raise ValueError("default_days: only a date_range has them")
         return self
 
 

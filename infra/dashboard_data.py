@@ -9,7 +9,7 @@ import pandas as pd
 from pyiceberg.catalog import Catalog
 
 from dashboards.page.cells import CubeRows, PageData
-from dashboards.page.cubes import Cube, attributes_sql, cells_by_day_sql, cells_sql, cubes
+from dashboards.page.cubes import Cube, attributes_sql, cells_by_day_sql, cells_sql, columns_of_days, cubes, days_sql
 from dashboards.spec import Specs
 from infra.athena import answer, start
 from infra.current_alerts import CurrentAlert, current_alerts
@@ -53,6 +53,7 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
         for dataset in specs.datasets.values()
         if dataset.join and f"{dataset.name}.fine" in first
     }
+    days = _start_days(specs, [_local_day(since) for since in first.values()])
     held = {}
     for name, cube in made.items():
         if cube.dataset.source == "alert_table":
@@ -63,7 +64,8 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
             held[name] = CubeRows(cube, _no_rows(cube), missing=_why(cube, windows))
         advance(1)
     attributes = {name: answer(query_id).rows for name, query_id in joined.items()}
-    return PageData(held, of_visual, attributes, settings().city_time_zone, datetime.now(UTC), refresh_s)
+    of_days = answer(days).rows if days else pd.DataFrame(columns=["local_date"])
+    return PageData(held, of_visual, attributes, of_days, settings().city_time_zone, datetime.now(UTC), refresh_s)
 
 
 def steps(specs: Specs) -> int:
@@ -77,13 +79,14 @@ def _window(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
     None where there are no rows, or no table and the dataset says what that means.
     """
     dataset = cube.dataset
-    files = file_bounds(catalog, str(dataset.mart), dataset.date)
+    files = file_bounds(catalog, str(dataset.mart), str(dataset.date))
     if files is None and dataset.absent is None:
         raise NoMartsError(f"there is no {dataset.mart} yet: run `make demo`, or `trafficlake run` on what has landed.")
     if not files:
         return None
     newest = max(latest for latest, _ in files)
-    since = first_of_latest(newest, dataset.latest_days, settings().city_time_zone)
+    days: int = dataset.latest_days  # type: ignore[assignment]
+    since = first_of_latest(newest, days, settings().city_time_zone)
     return since, sum(rows for latest, rows in files if latest >= since)
 
 
@@ -104,6 +107,14 @@ def first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
     if isinstance(since, datetime):
         return max(since, earliest.to_pydatetime())
     return max(since, earliest.date())
+
+
+def _start_days(specs: Specs, first_days: list[date]) -> str | None:
+    """Start the query of what controls ask of days, up to the last that has begun; None where no day is held."""
+    columns = columns_of_days(specs)
+    if not columns or not first_days:
+        return None
+    return start(days_sql(columns, min(first_days), datetime.now(UTC).date() + timedelta(days=1)))
 
 
 def _local_day(since: date | datetime) -> date:

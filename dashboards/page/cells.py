@@ -1,6 +1,7 @@
 """From rows to what the browser reads: dimensions as codes of their values, terms as doubles, both in base64."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -33,11 +34,16 @@ class CubeRows:
 
 @dataclass(frozen=True)
 class PageData:
-    """Everything that a page shows. `attributes` are the joined columns by dataset, `built_at` is UTC with zone."""
+    """Everything that a page shows.
+
+    `attributes` are the joined columns by dataset, `days` what is known of each day by `local_date`; `built_at` is UTC
+    with zone.
+    """
 
     cubes: dict[str, CubeRows]
     of_visual: dict[str, str]
     attributes: dict[str, pd.DataFrame]
+    days: pd.DataFrame
     time_zone: str
     built_at: datetime
     refresh_s: int | None = None
@@ -67,13 +73,17 @@ def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
 
 
 def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, object]:
-    """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them."""
+    """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them.
+
+    An instant is told in local time; `moments` hold its offset too, `times` are for pictures.
+    """
     made: dict[str, list] = {}
     if column.type == "instant":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)
         local = pd.DatetimeIndex(found).tz_localize("UTC").tz_convert(ZoneInfo(time_zone))
         made["values"] = [f"{moment:%a %Y-%m-%d %H:%M %Z}" for moment in local]
         made["days"] = [f"{moment:%Y-%m-%d}" for moment in local]
+        made["moments"] = [moment.isoformat() for moment in local]
         made["times"] = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in local]
     elif column.type == "date":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)
@@ -98,6 +108,14 @@ def attributes(rows: pd.DataFrame, dataset: Dataset) -> dict[str, object]:
     names = [column.name for column in join.columns]  # type: ignore[union-attr]
     values = {name: [None if pd.isna(value) else value for value in rows[name].tolist()] for name in names}
     return {"keys": rows[join.key].astype(str).tolist(), **values}  # type: ignore[union-attr]
+
+
+def of_days(rows: pd.DataFrame, cubes: Iterable[dict]) -> dict[str, dict[str, object]]:
+    """Return, for each column but `local_date`, its value by ISO day, for the days of encoded cubes."""
+    held = {day for cube in cubes for one in cube["dimensions"].values() for day in one.get("days", ())}
+    by_day = rows.assign(day=[f"{day:%Y-%m-%d}" for day in pd.to_datetime(rows["local_date"])]).set_index("day")
+    by_day = by_day[by_day.index.isin(held)].drop(columns="local_date")
+    return {name: by_day[name].to_dict() for name in by_day.columns}
 
 
 def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from dashboards import formula
-from dashboards.spec import Control, Dataset, Specs, Visual
+from dashboards.spec import DAYS, Control, Dataset, Specs, Visual
 
 Node = dict[str, object]
 
@@ -121,6 +121,18 @@ def attributes_sql(dataset: Dataset) -> str:
     join = dataset.join
     columns = ", ".join((join.key, *(column.name for column in join.columns)))  # type: ignore[union-attr]
     return f"select {columns} from {join.mart}"  # type: ignore[union-attr]  # noqa: S608
+
+
+def columns_of_days(specs: Specs) -> list[str]:
+    """Return the columns of the table of days that controls filter by."""
+    controls = [control for dashboard in specs.dashboards for control in dashboard.controls]
+    return sorted({str(control.column) for control in controls if control.of_day})
+
+
+def days_sql(columns: Iterable[str], first: date, last: date) -> str:
+    """Return the query of what is known of the days from first to last, as `local_date` and the columns."""
+    names = ", ".join(("local_date", *columns))
+    return f"select {names} from {DAYS} where local_date between date '{first}' and date '{last}'"  # noqa: S608
 
 
 def visual_sql(dataset: Dataset, visual: Visual) -> str:

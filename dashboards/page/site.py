@@ -10,12 +10,12 @@ import orjson
 import plotly.colors
 from plotly.offline import get_plotlyjs
 
-from dashboards.page.cells import NOWHERE, PageData, attributes, encoded
+from dashboards.page.cells import NOWHERE, PageData, attributes, encoded, of_days
 from dashboards.page.cubes import shown_measures, visual_sql
 from dashboards.spec import Dataset, Specs
 
 ENTRY = "index.html"
-STATIC = ("cells.js", "figures.js", "tables.js", "words.js", "controls.js", "page.js", "page.css")
+STATIC = ("cells.js", "figures.js", "tables.js", "words.js", "views.js", "controls.js", "page.js", "page.css")
 
 
 def write(folder: Path, specs: Specs, data: PageData) -> Path:
@@ -34,6 +34,7 @@ def write(folder: Path, specs: Specs, data: PageData) -> Path:
 
 def document(specs: Specs, data: PageData) -> dict[str, object]:
     """Return all that the scripts read: specs, cells and what is said of them."""
+    cubes = {name: encoded(cube, data.time_zone) for name, cube in data.cubes.items()}
     visuals = {visual.id: visual for dashboard in specs.dashboards for visual in dashboard.visuals}
     return {
         "built_at": _local(data),
@@ -50,8 +51,9 @@ def document(specs: Specs, data: PageData) -> dict[str, object]:
             for name, one in visuals.items()
             if specs.datasets[one.dataset].mart
         },
-        "cubes": {name: encoded(cube, data.time_zone) for name, cube in data.cubes.items()},
+        "cubes": cubes,
         "attributes": {name: attributes(rows, specs.datasets[name]) for name, rows in data.attributes.items()},
+        "of_days": of_days(data.days, cubes.values()),
     }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards import spec
 from dashboards.page import site
 from dashboards.page.cells import CubeRows, PageData
-from dashboards.page.cubes import attributes_sql, cells_sql, cubes
+from dashboards.page.cubes import attributes_sql, cells_sql, columns_of_days, cubes, days_sql
 
 TIME_ZONE = "America/Los_Angeles"
 LAST_DAY = date(2026, 3, 27)  # a Friday; the clocks went forward on the 8th
@@ -65,6 +65,14 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
     )
     connection.register("frame_of_segments", segments)
     connection.execute("create table marts.dim_segment as select * from frame_of_segments")
+    connection.execute(
+        f"""
+        create table marts.dim_date as
+        select cast(day as date) as local_date, case when day = date '{HOLIDAY}' then 'holiday'
+            when isodow(day) > 5 then 'weekend' else 'weekday' end as day_type
+        from generate_series(date '2026-01-01', date '2026-12-31', interval 1 day) as days (day)
+        """
+    )
     connection.execute(
         """
         create table marts.reconciliation_hourly as
@@ -123,7 +131,8 @@ def page_data(connection: duckdb.DuckDBPyConnection, specs: spec.Specs | None = 
         for dataset in specs.datasets.values()
         if dataset.join
     }
-    return PageData(held, of_visual, attributes, TIME_ZONE, datetime(2026, 3, 27, 19, 5, tzinfo=UTC))
+    days = connection.execute(days_sql(columns_of_days(specs), date(2000, 1, 1), date(2100, 1, 1))).df()
+    return PageData(held, of_visual, attributes, days, TIME_ZONE, datetime(2026, 3, 27, 19, 5, tzinfo=UTC))
 
 
 def write_page(connection: duckdb.DuckDBPyConnection, folder: Path, specs: spec.Specs | None = None) -> Path:

@@ -22,16 +22,6 @@ SHEETS = ("now", "happening", "cost", "corridors", "coverage", "arrival")
 PICTURES = Path(__file__).parents[2] / "build" / "dashboards"
 
 
-@pytest.fixture(scope="module")
-def lake():
-    return hand_made.with_episodes(hand_made.lake())
-
-
-@pytest.fixture(scope="module")
-def entry(lake, tmp_path_factory):
-    return hand_made.write_page(lake, tmp_path_factory.mktemp("page"))
-
-
 def one(lake, sql: str) -> float:
     return lake.execute(sql).fetchone()[0]
 
@@ -154,6 +144,24 @@ def test_the_map_shows_the_hour_of_its_slider(window, lake, entry):
             wanted("(select max(hour_start) - interval 2 hour from marts.congestion_hourly)")
         )
         assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 09:00 PDT"
+        said = opened.page.get_attribute("#visual-congestion_map .picture", "aria-label")
+        assert said.startswith("Congestion by segment, hour by hour, Fri 2026-03-27 09:00 PDT: 6 segments; ")
+        note = opened.page.text_content("#visual-congestion_map .note")
+        assert note.startswith("Shows Fri 2026-03-27 09:00 PDT. ")
+
+
+def test_the_text_alternative_names_what_was_chosen(window, lake, entry):
+    (days,) = lake.execute(
+        "select count(distinct local_date) from marts.congestion_hourly"
+        " where segment_id = 'N-3' and local_date >= '2026-03-26'"
+    ).fetchone()
+    with window() as opened:
+        opened.go(entry)
+        opened.page.select_option("#visual-segment_heat select", label="N-3")
+        said = opened.page.get_attribute("#visual-segment_heat .picture", "aria-label")
+        assert said.startswith("Hours and days of a segment, N-3: ")
+        assert said == opened.page.text_content("#visual-segment_heat .summary")
+        assert days == len({row["local_date"] for row in opened.rows("segment_heat")})
 
 
 def test_segments_without_coordinates_and_silent_ones_are_named(window, entry):
@@ -213,7 +221,9 @@ def test_episodes_show_their_duration_severity_and_whether_they_ended(window, en
         assert list(rows) == ["N-3", "S-1", "N-1"]  # the newest first
         assert (rows["S-1"]["level"], rows["S-1"]["duration"], rows["S-1"]["delay"]) == ("CRITICAL", 60, 7.25)
         assert rows["N-1"]["started_at"] == "Thu 2026-03-26 07:00 PDT"
-        assert "No segment is in alert." in opened.page.text_content("#visual-alerts_now")
+        assert "No segment was in alert when this page was built, as far as" in opened.page.text_content(
+            "#visual-alerts_now"
+        )
 
 
 def test_arrival_shows_reconciliation_and_the_delay_of_the_feed(window, lake, entry):

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from dashboards import spec
+from dashboards.page.cubes import columns_of_days
+from dashboards.tables import tables
 
 MARTS = Path(__file__).parents[2] / "dbt" / "models" / "marts" / "_marts.yml"
 
@@ -56,6 +58,11 @@ def test_every_dashboard_filters_by_day_and_by_what_its_datasets_have():
         assert kinds == {("date_range", None, None)} | {each for each in by_column if each[1] in columns}
 
 
+def test_what_controls_ask_of_days_is_what_the_table_of_days_declares():
+    declared = {column.name for column in tables()[spec.DAYS].columns}
+    assert {"local_date", *columns_of_days(spec.load())} <= declared
+
+
 def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
     assert {visual.colors.scale for one in spec.load().dashboards for visual in one.visuals if visual.colors} == {
         "viridis"
@@ -69,6 +76,7 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("today.yaml", "kind: map", "kind: globe", ["today.yaml", "sheets.0.visuals.1.kind"]),
         ("today.yaml", "place: segment_id", "x: segment_id", ["today.yaml", "place"]),
         ("datasets/segment_hours.yaml", "name: latitude", "name: lat", ["congestion_map.kind", "latitude"]),
+        ("today.yaml", "column: zone_id", "column: zone_id\n    default_days: 2", ["controls.1", "default_days"]),
         ("today.yaml", "x: local_hour", "x: minute", ["today.yaml", "segment_heat", "minute"]),
         ("today.yaml", "dataset: episodes", "dataset: nothing", ["today.yaml", "episode_figures.dataset", "nothing"]),
         ("planning.yaml", "sort: {by: delay}", "sort: {by: vehicles}", ["planning.yaml", "sort.by", "vehicles"]),
@@ -80,6 +88,8 @@ def test_congestion_is_coloured_by_a_scale_without_grey_which_means_doubtful():
         ("trust.yaml", "name: trust", "name: faith", ["trust.yaml", "name"]),
         ("datasets/feed.yaml", "formula: count()", "formula: avg(ts)", ["feed.yaml", "formula", "avg(ts)"]),
         ("datasets/feed.yaml", "date: arrival_hour", "date: hour", ["feed.yaml", "date", "hour"]),
+        ("datasets/feed.yaml", "date: arrival_hour\n", "", ["feed.yaml", "date: a dataset of Athena has one"]),
+        ("datasets/active_alerts.yaml", "measures:", "date: since\nmeasures:", ["active_alerts.yaml", "has neither"]),
         ("datasets/zone_days.yaml", "unit: \"%\"", "unit: \"\"", ["zone_days.yaml", "measures.observed_share.unit"]),
         ("datasets/zone_days.yaml", "mode: spice", "mode: direct_query", ["zone_days.yaml", "incremental"]),
         ("datasets/episodes.yaml", "marts.congestion_episodes", "x; drop table y", ["episodes.yaml", "mart"]),

@@ -20,18 +20,21 @@ const cells = (() => {
     return { ...cube, dimensions, terms };
   }
 
-  // Which values of a dimension a filter leaves; null for all. filter: {from, to, choices, leftOut}, days as ISO text.
+  // Which values of a dimension a filter leaves; null for all. filter: {from, to, choices, leftOut, ofDays}, days as ISO
+  // text; ofDays holds columns by day, for cubes that have a date and not the column.
   function allowed(cube, name, filter) {
     const one = cube.dimensions[name];
-    const chosen = filter.choices[name];
-    const leftOut = filter.leftOut[name];
-    const byDay = name === cube.date && (filter.from || filter.to);
-    if (!chosen && !leftOut && !byDay) return null;
+    const isDate = name === cube.date;
+    const isFiltered = (column) => column in filter.choices || column in filter.leftOut;
+    const ofDays = isDate ? Object.keys(filter.ofDays).filter((column) => isFiltered(column) && !(column in cube.dimensions)) : [];
+    if (!isFiltered(name) && !ofDays.length && !(isDate && (filter.from || filter.to))) return null;
+    const leaves = (column, value) => (filter.choices[column]?.has(value) ?? true) && !filter.leftOut[column]?.has(value);
     return one.values.map((value, code) => {
-      if (chosen && !chosen.has(String(value))) return false;
-      if (leftOut && leftOut.has(String(value))) return false;
-      const day = one.days && one.days[code];
-      return !byDay || ((!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
+      if (!leaves(name, String(value))) return false;
+      if (!isDate) return true;
+      const day = one.days[code];
+      if ((filter.from && day < filter.from) || (filter.to && day > filter.to)) return false;
+      return ofDays.every((column) => leaves(column, filter.ofDays[column][day]));
     });
   }
 

@@ -11,20 +11,37 @@ const controls = (() => {
     return [...new Map(everywhere.map((control) => [control.id, control])).values()];
   }
 
-  // Shows the controls as `state` is; `changed` is called when a person has changed it.
+  const daysOf = (all) => [...new Set(all.flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
+  const days = daysOf(Object.values(held.cubes));
+  // History that arrived late has arrival hours long after its days: the latest day is one of traffic.
+  const ofTraffic = daysOf(Object.values(held.cubes).filter((cube) => held.datasets[cube.dataset].reliability));
+  const latest = ofTraffic.at(-1) ?? days.at(-1);
+
+  // The days that a dashboard's control leaves, {from, to} as ISO text, "" for no bound: those that a person has chosen,
+  // or else its default.
+  function daysLeft(control, state) {
+    const isChosen = state.from || state.to || state.allDays;
+    if (isChosen || !control.default_days || !latest) return { from: state.from, to: state.to };
+    return { from: cells.daysEarlier(latest, control.default_days - 1), to: latest };
+  }
+
+  // Shows in the control the days that it leaves.
+  function showDays(control, state) {
+    const { from, to } = daysLeft(control, state);
+    document.getElementById("control-from").value = from || days[0];
+    document.getElementById("control-to").value = to || days.at(-1);
+  }
+
+  // Builds the controls as `state` is; `changed` is called when a person has changed it, and has to call showDays.
   function build(state, changed) {
     const place = document.getElementById("controls");
-    const daysOf = (all) => [...new Set(all.flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
-    const days = daysOf(Object.values(held.cubes));
-    // History that arrived late has arrival hours long after its days: the latest day is one of traffic.
-    const ofTraffic = daysOf(Object.values(held.cubes).filter((cube) => held.datasets[cube.dataset].reliability));
     place.replaceChildren(...all().map((control) => {
-      if (control.kind === "date_range") return dateControl(control, days, ofTraffic.at(-1) ?? days.at(-1), state, changed);
+      if (control.kind === "date_range") return dateControl(control, state, changed);
       return control.kind === "choice" ? choiceControl(control, state, changed) : leaveOutControl(control, state, changed);
     }));
     const clear = element("button", { type: "button", id: "clear" }, "Clear all filters");
     clear.addEventListener("click", () => {
-      Object.assign(state, { from: "", to: "", choices: {}, leaveOut: new Set() });
+      Object.assign(state, { from: "", to: "", allDays: false, choices: {}, leaveOut: new Set() });
       build(state, changed);
       changed();
       document.getElementById("clear").focus();
@@ -32,29 +49,33 @@ const controls = (() => {
     place.append(clear);
   }
 
-  function dateControl(control, days, latest, state, changed) {
-    const [first, last] = [days[0] ?? "", days.at(-1) ?? ""];
-    const input = (name, title) => {
-      const made = element("input", { type: "date", min: first, max: last, value: state[name] || (name === "from" ? first : last), id: `control-${name}` });
-      made.addEventListener("change", () => {
-        state[name] = made.value;
-        changed();
-      });
-      return [element("label", {}, `${title} `, made), made];
+  function dateControl(control, state, changed) {
+    const choose = (from, to) => {
+      Object.assign(state, { from, to, allDays: !from && !to });
+      changed();
     };
-    const [fromLabel, from] = input("from", "from");
-    const [toLabel, to] = input("to", "to");
-    const shortcuts = [["latest day", 1], ["latest 7 days", 7], ["all days", 0]].map(([title, count]) => {
-      const button = element("button", { type: "button" }, title);
-      button.addEventListener("click", () => {
-        [state.from, state.to] = count && latest ? [cells.daysEarlier(latest, count - 1), latest] : ["", ""];
-        from.value = state.from || first;
-        to.value = state.to || last;
-        changed();
+    const input = (name) => {
+      const made = element("input", { type: "date", min: days[0], max: days.at(-1), id: `control-${name}` });
+      made.addEventListener("change", () => {
+        if (made.value) choose(from.value, to.value);  // half a date is none yet
       });
+      return made;
+    };
+    const [from, to] = [input("from"), input("to")];
+    const shortcut = (title, bounds) => {
+      const button = element("button", { type: "button", disabled: !latest }, title);
+      button.addEventListener("click", () => choose(...bounds()));
       return button;
-    });
-    return element("fieldset", { title: control.description }, element("legend", {}, control.title), fromLabel, toLabel, element("span", { class: "shortcuts" }, ...shortcuts));
+    };
+    const earlier = (count) => cells.daysEarlier(latest, count);
+    const shortcuts = [
+      shortcut("latest day", () => [latest, latest]),
+      shortcut("day before", () => [earlier(1), earlier(1)]),
+      shortcut("latest 7 days", () => [earlier(6), latest]),
+      shortcut("all days", () => ["", ""]),
+    ];
+    return element("fieldset", { title: control.description }, element("legend", {}, control.title),
+      element("label", {}, "from ", from), element("label", {}, "to ", to), element("span", { class: "shortcuts" }, ...shortcuts));
   }
 
   function choiceControl(control, state, changed) {
@@ -101,5 +122,5 @@ const controls = (() => {
     return element("label", { class: "leave-out", title: control.description }, box, ` ${control.title}`);
   }
 
-  return { all, build };
+  return { all, build, daysLeft, showDays };
 })();

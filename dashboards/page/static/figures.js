@@ -44,7 +44,8 @@ const figures = (() => {
   const axisTitle = (measure) => ({ text: measure.unit === "1" ? measure.title : `${measure.title} (${measure.unit})` });
   // Several measures share an axis by their unit.
   const sharedTitle = (view) => (view.visual.measures.length > 1 ? { text: view.measure(view.visual.measures[0]).unit } : axisTitle(view.measure(view.visual.measures[0])));
-  const colorBar = (measure) => ({ title: { ...axisTitle(measure), side: "right" }, thickness: 12, len: 0.9 });
+  // On two lines: one would be cut beside a heat map of few lines.
+  const colorBar = (measure) => ({ title: { text: axisTitle(measure).text.replace(" (", "<br>("), side: "right" }, thickness: 12, len: 0.9 });
 
   function hover(view, row) {
     const names = Object.keys(row.codes).map((name) => escaped(view.label(name, row)));
@@ -90,6 +91,13 @@ const figures = (() => {
     return placed;
   }
 
+  // What lies under the lines of a map: the free-flow end of the scale would vanish against the ground.
+  function outline(lines, theme) {
+    if (!lines.length) return [];
+    const joined = (axis) => lines.flatMap((line) => line[axis]);
+    return [{ type: "scatter", mode: "lines", x: joined("x"), y: joined("y"), line: { color: theme.soft, width: lines[0].line.width + 2 }, hoverinfo: "skip" }];
+  }
+
   function map(view, theme, rows) {
     const name = view.visual.measures[0];
     const { low, high } = view.visual.colors;
@@ -116,9 +124,11 @@ const figures = (() => {
         line.text.push(text);
       }
     }
-    const data = [...lines].map(([color, line]) => ({
-      type: "scatter", mode: "lines", ...line, line: { color, width: isLarge ? 3 : 5 }, hoverinfo: isLarge ? "text" : "skip",
+    const width = isLarge ? 3 : 5;
+    const drawnLines = [...lines].map(([color, line]) => ({
+      type: "scatter", mode: "lines", ...line, line: { color, width }, hoverinfo: isLarge ? "text" : "skip",
     }));
+    const data = [...outline(drawnLines, theme), ...drawnLines];
     const isKnown = (row) => !Number.isNaN(row.values[name]);
     // Thousands of marks would take seconds to draw: a large city has them where the line alone does not tell.
     const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row)) : all;
@@ -134,7 +144,7 @@ const figures = (() => {
         size: isLarge ? 4 : 8,
         symbol: ofMarks.map((row) => (isKnown(row) ? (view.isDoubtful(row) ? "diamond" : "circle") : "circle-open")),
         color: ofMarks.map(colorOf),
-        line: { color: theme.ground, width: ofMarks.map((row) => (isKnown(row) ? 1 : 2)) },
+        line: { color: theme.soft, width: ofMarks.map((row) => (isKnown(row) ? 1 : 2)) },
       },
     });
     data.push({  // the legend of the colours: nothing is drawn
@@ -150,7 +160,9 @@ const figures = (() => {
         xaxis: bare,
         yaxis: { ...bare, scaleanchor: "x", scaleratio: 1 / Math.max(0.05, Math.cos((middle * Math.PI) / 180)) },
         height: 460,
-        dragmode: "pan",
+        margin: { l: 12, r: 12, t: 36, b: 12 },
+        dragmode: theme.isTouched ? false : "pan",  // a finger on the map scrolls the page
+        modebar: { color: theme.soft, activecolor: theme.ink, bgcolor: "rgba(0,0,0,0)" },
         hovermode: "closest",
         uirevision: "map",
       }),
@@ -204,20 +216,28 @@ const figures = (() => {
   const finite = (value) => (Number.isFinite(value) ? value : null);
 
   // ---- lines
+  // Rows in their order, with null where a day or hour is missing between two, so that no line crosses it.
+  function withGaps(view, rows) {
+    const { x } = view.visual;
+    return rows.flatMap((row, index) => (index && view.step(x, row) - view.step(x, rows[index - 1]) > 1 ? [null, row] : [row]));
+  }
+
   function line(view, theme, rows) {
     const { x, series, measures } = view.visual;
     const colors = LINES[theme.dark ? "dark" : "light"];
     const traces = [];
     const add = (title, members, name, position = (row) => view.position(x, row)) => {
       const index = traces.length;
+      const points = withGaps(view, members);
+      const of = (content) => points.map((row) => row && content(row));
       traces.push({
         type: "scatter", mode: "lines+markers", name: escaped(title),
-        x: members.map(position), y: members.map((row) => finite(row.values[name])),
-        text: members.map((row) => hover(view, row)), hoverinfo: "text+name",
+        x: of(position), y: of((row) => finite(row.values[name])),
+        text: of((row) => hover(view, row)), hoverinfo: "text+name",
         line: { color: colors[index % colors.length], dash: DASHES[index % DASHES.length], width: index ? 1.5 : 3 },
         marker: {
-          symbol: members.map((row) => (view.isDoubtful(row) ? "circle-open" : "circle")),
-          color: members.map((row) => (view.isDoubtful(row) ? DOUBTFUL : colors[index % colors.length])),
+          symbol: of((row) => (view.isDoubtful(row) ? "circle-open" : "circle")),
+          color: of((row) => (view.isDoubtful(row) ? DOUBTFUL : colors[index % colors.length])),
           size: index && view.visual.compare_weeks ? 5 : 8,
         },
       });
@@ -246,7 +266,7 @@ const figures = (() => {
 
   // Few days: a tick at each, so that none is labelled with an hour.
   function dayTicks(traces) {
-    const days = new Set(traces.flatMap((trace) => trace.x));
+    const days = new Set(traces.flatMap((trace) => trace.x.filter((day) => day !== null)));
     return days.size && days.size <= 10 && [...days].every((day) => day.length === 10) ? { tickvals: [...days], tickformat: "%a %-d %b" } : {};
   }
 

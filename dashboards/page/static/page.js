@@ -1,26 +1,18 @@
-// The page: its state, its sheets and their visuals. Figures come from cells.js, pictures from figures.js, texts from
+// The page: its state, its sheets and their visuals. Rows come from views.js, pictures from figures.js, texts from
 // words.js, filters from controls.js.
 "use strict";
 
 const trafficlakePage = (() => {
   const held = window.trafficlakeData;
   const { element } = tables;
-  const decodedCubes = new Map();
-  const decodedCube = (name) => {
-    if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
-    return decodedCubes.get(name);
-  };
-  const cubeOf = (visual) => decodedCube(held.cube_of[visual.id]);
   const sheets = held.dashboards.flatMap((dashboard) => dashboard.sheets.map((sheet) => ({ ...sheet, dashboard })));
-  const instants = new Intl.DateTimeFormat("en-GB", { timeZone: held.time_zone, dateStyle: "medium", timeStyle: "short" });
-  const numbers = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   const state = readState();
   let shown = [];
 
   // ---- state, kept in the address so that a view can be passed on
   function readState() {
     const given = new URLSearchParams(location.hash.slice(1));
-    const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
+    const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", allDays: given.get("days") === "all", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
     for (const control of controls.all()) {
       if (control.kind === "choice" && given.has(control.id)) made.choices[control.id] = new Set(given.getAll(control.id));
       if (control.kind === "leave_out" && given.has(control.id)) made.leaveOut.add(control.id);
@@ -33,6 +25,7 @@ const trafficlakePage = (() => {
     const now = { ...state, ...changed };
     const made = new URLSearchParams({ sheet: now.sheet });
     for (const name of ["from", "to", "theme"]) if (now[name]) made.set(name, now[name]);
+    if (now.allDays) made.set("days", "all");
     for (const [id, chosen] of Object.entries(now.choices)) for (const value of chosen) made.append(id, value);
     for (const id of now.leaveOut) made.set(id, "yes");
     return `#${made}`;
@@ -40,9 +33,9 @@ const trafficlakePage = (() => {
 
   // The filter of a dashboard's controls, by column.
   function filterOf(dashboard) {
-    const made = { from: "", to: "", choices: {}, leftOut: {} };
+    const made = { from: "", to: "", choices: {}, leftOut: {}, ofDays: held.of_days };
     for (const control of dashboard.controls) {
-      if (control.kind === "date_range") [made.from, made.to] = [state.from, state.to];
+      if (control.kind === "date_range") Object.assign(made, controls.daysLeft(control, state));
       if (control.kind === "choice" && state.choices[control.id]?.size) made.choices[control.column] = state.choices[control.id];
       if (control.kind === "leave_out" && state.leaveOut.has(control.id)) {
         made.leftOut[control.column] = new Set([...(made.leftOut[control.column] ?? []), control.value]);
@@ -51,139 +44,11 @@ const trafficlakePage = (() => {
     return made;
   }
 
-  // ---- views: what a visual is, with the words for its rows
-  function viewOf(visual, dashboard) {
-    const dataset = held.datasets[visual.dataset];
-    const cube = cubeOf(visual);
-    const attributes = held.attributes[visual.dataset];
-    const measure = (name) => dataset.measures[name];
-    const named = (name, row) => row.labels?.[name] ?? cube.dimensions[name].values[row.codes[name]];
-    const reliability = dataset.reliability;
-    return {
-      visual, dashboard, dataset, cube, measure,
-      scales: held.scales,
-      dimensions: [...new Set([visual.choose, visual.place, visual.slider, visual.x, visual.y, visual.series, ...visual.rows])].filter(Boolean),
-      title: (name) => dataset.titles[name],
-      heading: (name) => {
-        const { title, unit } = measure(name);
-        return unit === "1" || title.toLowerCase().includes(unit) ? title : `${title} (${unit})`;
-      },
-      value: named,
-      label: (name, row) => String(named(name, row)),
-      position: (name, row) => {
-        const one = cube.dimensions[name];
-        return one.times?.[row.codes[name]] ?? one.days?.[row.codes[name]] ?? named(name, row);
-      },
-      values: (name, rows) => [...new Set(rows.map((row) => row.codes[name]))].sort((one, other) => one - other).map((code) => cube.dimensions[name].values[code]),
-      shown: (name, value) => shownValue(measure(name), value),
-      isDoubtful: (row) => Boolean(reliability) && row.values[reliability.measure] < reliability.at_least,
-      attributes: attributes ? attributesByKey(attributes) : new Map(),
-      corridorOf: corridors(cube, visual.place),
-    };
-  }
-
-  function shownValue(measure, value) {
-    if (Number.isNaN(value)) return "–";
-    if (measure.unit === "local time") return instants.format(value);
-    return numbers[measure.digits].format(value);
-  }
-
-  const keyed = new Map();
-  function attributesByKey(columns) {
-    if (!keyed.has(columns)) {
-      const names = Object.keys(columns).filter((name) => name !== "keys");
-      keyed.set(columns, new Map(columns.keys.map((key, index) => [key, Object.fromEntries(names.map((name) => [name, columns[name][index]]))])));
-    }
-    return keyed.get(columns);
-  }
-
-  // The corridor of a row's place, from the cells; undefined where the cube does not know it.
-  function corridors(cube, place) {
-    if (!place || !cube.dimensions.corridor_id) return () => undefined;
-    const found = new Map();
-    const of = cube.dimensions.corridor_id;
-    cube.dimensions[place].codes.forEach((code, cell) => found.set(code, of.values[of.codes[cell]]));
-    return (row) => (found.get(row.codes[place]) === held.nowhere ? undefined : found.get(row.codes[place]));
-  }
-
-  // ---- rows of a visual
-  function rowsOf(view, own) {
-    const { visual, cube } = view;
-    const filter = filterOf(view.dashboard);
-    let selection = cells.selected(cube, filter);
-    const narrowed = (name, code) => selection.filter((cell) => cube.dimensions[name].codes[cell] === code);
-    view.selection = selection;
-    for (const name of [visual.choose, visual.slider]) {
-      if (!name) continue;
-      const codes = cells.occurring(cube, selection, name);
-      view[name === visual.slider ? "steps" : "options"] = codes;
-      const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
-      own[name] = wanted;
-      selection = narrowed(name, wanted);
-    }
-    let rows = cells.grouped(cube, selection, view.dimensions, held.needed[visual.id]);
-    const firstDimension = visual.x ?? visual.rows[0] ?? visual.place;
-    rows = visual.sort && visual.kind !== "heat_map" ? cells.ordered(rows, visual.sort) : firstDimension ? cells.ordered(rows, { by: firstDimension, descending: false }) : rows;
-    view.leftOut = visual.limit && visual.kind !== "heat_map" ? Math.max(0, rows.length - visual.limit) : 0;
-    if (visual.kind !== "heat_map") rows = rows.slice(0, visual.limit ?? undefined);
-    if (visual.kind === "map") rows = [...rows, ...silent(view, rows)];
-    if (visual.compare_weeks) view.earlier = earlierWeeks(view, rows, filter);
-    if (visual.trend) view.trends = trends(view, rows, filter);
-    return rows;
-  }
-
-  // What a chooser starts with: the one whose first measure is worst.
-  function mostOf(view, selection, name) {
-    const measure = view.visual.measures[0];
-    const rows = cells.grouped(view.cube, selection, [name], held.needed[view.visual.id]);
-    return cells.ordered(rows, { by: measure, descending: view.measure(measure).worse !== "low" })[0]?.codes[name];
-  }
-
-  // Places that have no cell at this step, as rows of which nothing is known; those of other zones are left out.
-  function silent(view, rows) {
-    const { cube, visual, selection } = view;
-    const present = new Set(rows.map((row) => view.label(visual.place, row)));
-    const nothing = Object.fromEntries(held.needed[visual.id].map((name) => [name, NaN]));
-    const known = cube.dimensions[visual.place].values;
-    const candidates = new Map(cells.occurring(cube, selection, visual.place).map((code) => [known[code], code]));
-    const everywhere = !Object.keys(filterOf(view.dashboard).choices).length;
-    if (everywhere) for (const key of view.attributes.keys()) if (!candidates.has(key)) candidates.set(key, undefined);
-    return [...candidates].filter(([key]) => !present.has(key)).map(([key, code]) => ({
-      codes: { [visual.place]: code }, labels: { [visual.place]: key, [visual.slider]: "nothing was sent" }, values: nothing, silent: true,
-    }));
-  }
-
-  // Days of earlier weeks, whatever the date control says: {weeks, members}, members under the chosen days alone.
-  function earlierWeeks(view, rows, filter) {
-    const { visual, cube } = view;
-    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [visual.x], held.needed[visual.id]);
-    const byDay = new Map(all.map((row) => [view.position(visual.x, row), row]));
-    return [...Array(visual.compare_weeks).keys()].map((index) => {
-      const weeks = index + 1;
-      const members = rows.map((row) => byDay.get(cells.daysEarlier(view.position(visual.x, row), 7 * weeks))).filter(Boolean);
-      return { weeks, members };
-    }).filter(({ members }) => members.length);
-  }
-
-  function trends(view, rows, filter) {
-    const { visual, cube } = view;
-    const { over, measure } = visual.trend;
-    const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [...view.dimensions, over], [measure]);
-    const key = (row) => view.dimensions.map((name) => row.codes[name]).join("|");
-    const courses = new Map(rows.map((row) => [key(row), new Map()]));
-    for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row.values[measure]);
-    return (row) => {
-      const course = courses.get(key(row));
-      const inRange = [...course].filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
-      return { ...cells.weeklyChange(course, filter.from, filter.to), course: inRange.map(([, value]) => value) };
-    };
-  }
-
   // ---- visuals
   const theme = () => {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
-    return { ink: of("--ink"), ground: of("--ground"), grid: of("--grid"), dark: of("--dark") === "1" };
+    return { ink: of("--ink"), soft: of("--soft"), ground: of("--ground"), grid: of("--grid"), dark: of("--dark") === "1", isTouched: matchMedia("(pointer: coarse)").matches };
   };
 
   function mount(visual, dashboard) {
@@ -196,13 +61,13 @@ const trafficlakePage = (() => {
     const figure = element("figure", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary` }, parts.tools, parts.empty, parts.picture, element("figcaption", {}, parts.summary, parts.note));
     const article = element("article", { id, class: `visual ${visual.kind}`, "aria-labelledby": `${id}-title` },
       element("h3", { id: `${id}-title` }, visual.title), element("p", { class: "description" }, visual.description), figure, parts.behind);
-    const mounted = { visual, article, own, view: viewOf(visual, dashboard), draw: () => draw(mounted, parts) };
+    const mounted = { visual, article, own, view: views.of(visual, dashboard), draw: () => draw(mounted, parts) };
     return mounted;
   }
 
   function draw(mounted, parts) {
     const { visual, own, view } = mounted;
-    const rows = rowsOf(view, own);
+    const rows = views.rows(view, own, filterOf(view.dashboard));
     mounted.rows = rows;
     const problem = words.why(view, rows);
     parts.empty.textContent = problem;
@@ -220,10 +85,14 @@ const trafficlakePage = (() => {
     }
     if (visual.kind === "kpi") return void parts.picture.replaceChildren(kpi(view, rows[0]));
     if (visual.kind === "table") return void parts.picture.replaceChildren(tables.table(view, rows, visual.title, trendColumns(view)));
-    parts.picture.setAttribute("role", "img");
+    // The parts of an image are hidden from screen readers, and a map has buttons.
+    parts.picture.setAttribute("role", visual.kind === "map" ? "group" : "img");
     parts.picture.setAttribute("aria-label", words.summary(view, rows));
     const { data, layout } = figures[visual.kind](view, theme(), rows);
-    Plotly.react(parts.picture, data, layout, { displayModeBar: false, responsive: true, doubleClick: "reset" });
+    Plotly.react(parts.picture, data, layout, {
+      displayModeBar: visual.kind === "map", modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d"]], displaylogo: false,
+      responsive: true, doubleClick: "reset",
+    });
   }
 
   function kpi(view, row) {
@@ -255,6 +124,7 @@ const trafficlakePage = (() => {
     if (mounted.offered !== offered) {
       mounted.offered = offered;
       clearInterval(mounted.playing);
+      mounted.playing = undefined;
       parts.tools.replaceChildren(...[visual.choose && view.options.length && chooser(mounted), visual.slider && view.steps.length && slider(mounted)].filter(Boolean));
     }
     mounted.refreshTools?.();
@@ -331,6 +201,7 @@ const trafficlakePage = (() => {
       const link = element("a", { href: address({ sheet: sheet.id }), "data-sheet": sheet.id, "aria-current": sheet.id === state.sheet ? "page" : null }, sheet.title);
       link.addEventListener("click", (event) => {
         event.preventDefault();
+        if (sheet.id !== state.sheet) history.pushState(null, "", address({ sheet: sheet.id }));
         state.sheet = sheet.id;
         openSheet();
         document.querySelector("main h2").focus();
@@ -359,7 +230,7 @@ const trafficlakePage = (() => {
     const coarse = own.filter(([name, cube]) => cube.cells && name.endsWith(".coarse"));
     const isUnobserved = ([name, { dataset, cells: count }]) => {
       const { measure } = held.datasets[dataset].reliability;
-      const [row] = cells.grouped(decodedCube(name), [...Array(count).keys()], [], [measure]);
+      const [row] = cells.grouped(views.decodedCube(name), [...Array(count).keys()], [], [measure]);
       return row.values[measure] === 0;
     };
     return coarse.length && coarse.every(isUnobserved) ? said("No sensor sent anything usable in the days that this page holds: there are rows, but no figure.") : [];
@@ -368,10 +239,40 @@ const trafficlakePage = (() => {
   function changed() {
     history.replaceState(null, "", address());
     buildSheets();
+    const { dashboard } = sheets.find((one) => one.id === state.sheet);
+    for (const control of dashboard.controls) if (control.kind === "date_range") controls.showDays(control, state);
     for (const one of shown) one.draw();
-    const filter = filterOf(sheets.find((one) => one.id === state.sheet).dashboard);
+    const filter = filterOf(dashboard);
     const chosen = Object.values(filter.choices).flatMap((values) => [...values]);
     document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}${state.leaveOut.size ? ", without holidays" : ""}.`;
+  }
+
+  // ---- what a served page keeps when it loads itself anew, beside what the address says
+  const KEPT = "trafficlake view";
+
+  function keepView() {
+    const kept = shown.map(({ visual, view, own, article }) => {
+      const value = (name) => view.cube.dimensions[name].values[own[name]];
+      // Who looks at the newest hour wants the newest also then.
+      const isNewest = own[visual.slider] === view.steps?.at(-1);
+      const names = [visual.choose, isNewest ? null : visual.slider].filter(Boolean);
+      return [visual.id, {
+        values: Object.fromEntries(names.map((name) => [name, value(name)])),
+        open: [...article.querySelectorAll("details")].map((details) => details.open),
+      }];
+    });
+    sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(kept)));
+  }
+
+  function restoreView() {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    sessionStorage.removeItem(KEPT);
+    for (const mounted of shown) {
+      const { values = {}, open = [] } = kept[mounted.visual.id] ?? {};
+      for (const [name, value] of Object.entries(values)) mounted.own[name] = mounted.view.cube.dimensions[name].values.indexOf(value);
+      mounted.draw();
+      mounted.article.querySelectorAll("details").forEach((details, index) => { details.open = Boolean(open[index]); });
+    }
   }
 
   function applyTheme() {
@@ -389,7 +290,7 @@ const trafficlakePage = (() => {
       changed();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
-    addEventListener("hashchange", () => {  // an address that was pasted, not one that the page wrote itself
+    addEventListener("popstate", () => {  // back, forward, or an address that was pasted
       Object.assign(state, readState());
       applyTheme();
       select.value = state.theme;
@@ -403,7 +304,12 @@ const trafficlakePage = (() => {
     document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
     controls.build(state, changed);
     openSheet();
-    if (held.refresh_s) setTimeout(() => location.reload(), 1000 * held.refresh_s);
+    if (!held.refresh_s) return;
+    restoreView();
+    setTimeout(() => {
+      keepView();
+      location.reload();
+    }, 1000 * held.refresh_s);
   }
 
   start();

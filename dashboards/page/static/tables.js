@@ -18,7 +18,7 @@ const tables = (() => {
   function columns(view) {
     const names = view.dimensions;
     const ofDimensions = names.map((name) => ({
-      title: view.title(name), numeric: false, text: (row) => view.label(name, row), plain: (row) => view.position(name, row),
+      title: view.title(name), numeric: false, text: (row) => view.label(name, row), plain: (row) => view.exact(name, row),
     }));
     const ofMeasures = view.visual.measures.map((name) => ({
       title: view.heading(name), numeric: true, text: (row) => view.shown(name, row.values[name]), plain: (row) => (Number.isNaN(row.values[name]) ? "" : row.values[name]),

@@ -6,7 +6,7 @@ const words = (() => {
 
   function why(view, rows) {
     if (view.cube.missing) return view.cube.missing;
-    if (!view.cube.cells) return view.dataset.source === "alert_table" ? "No segment is in alert." : `No data: ${view.dataset.mart} holds no rows yet.`;
+    if (!view.cube.cells) return view.dataset.source === "alert_table" ? "No segment was in alert when this page was built, as far as the alerts' table says." : `No data: ${view.dataset.mart} holds no rows yet.`;
     if (!rows.length) return "No data for these filters.";
     // That nothing was observed is a figure only where it is what is asked for.
     const others = view.visual.measures.filter((name) => name !== view.dataset.reliability?.measure);
@@ -22,7 +22,7 @@ const words = (() => {
     const says = (row) => (row ? [visual.place, visual.x, visual.y, visual.series, ...visual.rows].filter(Boolean).map((one) => view.label(one, row)).join(", ") : "–");
     const top = visual.sort && visual.kind !== "heat_map" ? rows[0] : known[0];
     const said = {
-      title: visual.title, measure: view.measure(name).title, unit: view.measure(name).unit,
+      title: [visual.title, ...view.chosen].join(", "), measure: view.measure(name).title, unit: view.measure(name).unit,
       cells: rows.filter((row) => !row.silent).length.toLocaleString("en"), unreliable: rows.filter(view.isDoubtful).length.toLocaleString("en"),
       top: says(top), top_value: top ? view.shown(name, top.values[name]) : "–",
       bottom: says(known.at(-1)), bottom_value: known.length ? view.shown(name, known.at(-1).values[name]) : "–",
@@ -34,11 +34,14 @@ const words = (() => {
   function note(view, rows) {
     const { cube, visual, selection } = view;
     const said = [];
-    const days = [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort();
-    if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
+    const days = cube.date ? [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort() : [];
+    if (!cube.date) said.push("Of the moment at which the page was built.");
+    if (visual.slider && view.chosen.length) said.push(`Shows ${view.chosen.at(-1)}.`);
+    else if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
     if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
     else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
-    const without = view.dashboard.controls.filter((control) => control.column && !(control.column in cube.dimensions)).map((control) => control.title.toLowerCase());
+    const applies = (control) => control.column in cube.dimensions || (Boolean(cube.date) && (control.kind === "date_range" || control.of_day));
+    const without = view.dashboard.controls.filter((control) => !applies(control)).map((control) => control.title.toLowerCase());
     if (without.length) said.push(`Not filtered by: ${without.join(", ")}.`);
     if (view.leftOut) said.push(`The first ${visual.limit} of ${(visual.limit + view.leftOut).toLocaleString("en")}.`);
     if (visual.kind === "heat_map" && visual.limit) {
