@@ -1,7 +1,7 @@
 """Formulas of measures: one small language that SQL, the page and QuickSight are translated from.
 
 A formula is a Python expression of numbers, `+ - * /`, brackets, and aggregates over the rows of a cell:
-`sum(row)`, `min(row)`, `max(row)`, `count()` and `distinct(column)`, the first four with an optional `when=condition`.
+`sum(row)`, `min(row)`, `max(row)`, `count()` and `distinct(column)`, each with an optional `when=condition`.
 A row expression is made of columns, numbers, `+ - * /` and `seconds_between(earlier, later)`. A condition compares two
 row expressions or texts (`== != < <= > >=`), is a flag column, `known(column)`, or joins those by `and`, `or`, `not`.
 What is unknown (NULL) makes a row expression unknown; aggregates leave out unknown rows, and are unknown without rows;
@@ -82,11 +82,11 @@ def to_sql(tree: ast.expr) -> str:
 
 def aggregate_sql(part: Aggregate) -> str:
     """Return one aggregate as SQL; sums and counts are doubles, so that no division is one of integers."""
-    if part.function == "distinct":
-        return f"cast(count(distinct {row_sql(part.row)}) as double)"  # type: ignore[arg-type]
     inner = "1" if part.row is None else row_sql(part.row)
     if part.condition is not None:
         inner = f"case when {condition_sql(part.condition)} then {inner} end"
+    if part.function == "distinct":
+        return f"cast(count(distinct {inner}) as double)"
     if part.function in ("min", "max"):
         return f"{part.function}({inner})"
     function = "count" if part.function == "count" else "sum"
@@ -147,8 +147,8 @@ def _check_aggregate(tree: ast.Call, name: str, args: list[ast.expr], keywords: 
     text = ast.unparse(tree)
     if len(args) != (0 if name == "count" else 1):
         raise FormulaError(f"{text!r}: count takes no row expression, the others take one")
-    if [keyword.arg for keyword in keywords] not in ([], ["when"]) or (keywords and name == "distinct"):
-        raise FormulaError(f"{text!r}: the only option of an aggregate is when=, and distinct has none")
+    if [keyword.arg for keyword in keywords] not in ([], ["when"]):
+        raise FormulaError(f"{text!r}: the only option of an aggregate is when=")
     if name == "distinct" and not isinstance(args[0], ast.Name):
         raise FormulaError(f"{text!r}: distinct takes a column")
     for argument in args:

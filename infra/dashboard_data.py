@@ -34,11 +34,12 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
     NoMartsError, infra.athena.QueryError.
     """
     made, of_visual = cubes(specs)
-    windows = {cube.name: _window(cube, catalog) for cube in made.values() if cube.dataset.source == "athena"}
+    windows = {cube.name: days_held(cube, catalog) for cube in made.values() if cube.dataset.source == "athena"}
     counted = {
         name: start(cells_by_day_sql(made[name], window[0]))
         for name, window in windows.items()
-        if window and window[1] > MAX_CELLS
+        # A view has rows of which its table's files do not tell.
+        if window and (window[1] > MAX_CELLS or made[name].dataset.days_of)
     }
     first = {name: window[0] for name, window in windows.items() if window}
     thinned = set()
@@ -71,15 +72,16 @@ def steps(specs: Specs) -> int:
     return len(cubes(specs)[0])
 
 
-def _window(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
-    """Return the start of the latest days that a cube holds, and how many rows its table may have since.
+def days_held(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
+    """Return the start of the latest days that a cube holds, and how many rows its files may have since.
 
     None where there are no rows, or no table and the dataset says what that means.
     """
     dataset = cube.dataset
-    files = file_bounds(catalog, str(dataset.mart), dataset.date)
+    table = dataset.days_of or str(dataset.mart)
+    files = file_bounds(catalog, table, dataset.date)
     if files is None and dataset.absent is None:
-        raise NoMartsError(f"there is no {dataset.mart} yet: run `make demo`, or `trafficlake run` on what has landed.")
+        raise NoMartsError(f"there is no {table} yet: run `make demo`, or `trafficlake run` on what has landed.")
     if not files:
         return None
     newest = max(latest for latest, _ in files)

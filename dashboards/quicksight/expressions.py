@@ -50,10 +50,11 @@ def of_one_row(tree: ast.expr) -> str:
     """Return a formula where a cell is a single row: each aggregate is then its row's own value."""
 
     def aggregate(part: formula.Aggregate) -> str:
-        if part.function == "distinct":
-            return "1"
-        value = "1" if part.row is None else _row(part.row)
-        return value if part.condition is None else f"ifelse({_condition(part.condition)}, {value}, NULL)"
+        counts = part.function in ("count", "distinct")
+        value = "1" if counts else _row(part.row)  # type: ignore[arg-type]
+        if part.condition is None:
+            return value
+        return f"ifelse({_condition(part.condition)}, {value}, {'0' if counts else 'NULL'})"
 
     return _formula(tree, aggregate)
 

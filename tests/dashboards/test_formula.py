@@ -29,6 +29,8 @@ ROWS = """
         ("count(when=word == 'a' and y >= 3)", 1),
         ("count(when=word != 'a' or not known(x))", 2),
         ("distinct(word)", 2),
+        ("distinct(word, when=y > 0)", 1),
+        ("distinct(word, when=y > 9)", 0),
         ("max(seconds_between(start, finish)) / 60", 60),
         ("min(x) / max(y)", 0.25),
         ("sum(x) / (count() - 4)", None),

@@ -126,7 +126,10 @@ const trafficlakePage = (() => {
     rows = visual.sort && visual.kind !== "heat_map" ? cells.ordered(rows, visual.sort) : firstDimension ? cells.ordered(rows, { by: firstDimension, descending: false }) : rows;
     view.leftOut = visual.limit && visual.kind !== "heat_map" ? Math.max(0, rows.length - visual.limit) : 0;
     if (visual.kind !== "heat_map") rows = rows.slice(0, visual.limit ?? undefined);
-    if (visual.kind === "map") rows = [...rows, ...silent(view, rows)];
+    if (visual.kind === "map") {
+      const heard = rows.filter((row) => row.values[view.dataset.reliability?.measure] !== 0);
+      rows = [...heard, ...silent(view, heard)];
+    }
     if (visual.compare_weeks) view.earlier = earlierWeeks(view, rows, filter);
     if (visual.trend) view.trends = trends(view, rows, filter);
     return rows;
@@ -139,7 +142,8 @@ const trafficlakePage = (() => {
     return cells.ordered(rows, { by: measure, descending: view.measure(measure).worse !== "low" })[0]?.codes[name];
   }
 
-  // Places that have no cell at this step, as rows of which nothing is known; those of other zones are left out.
+  // Places of which nothing was observed at this step, as rows of which nothing is known; those of other zones are left
+  // out.
   function silent(view, rows) {
     const { cube, visual, selection } = view;
     const present = new Set(rows.map((row) => view.label(visual.place, row)));
