@@ -1,6 +1,7 @@
 """Formulas of measures: one small language that SQL, the page and QuickSight are translated from.
 
-A formula is a Python expression of numbers, `+ - * /`, brackets, and aggregates over the rows of a cell:
+A formula is a Python expression of numbers, `+ - * /`, brackets, `coalesce(result, other)`, which is the other result
+where the first is unknown, and aggregates over the rows of a cell:
 `sum(row)`, `min(row)`, `max(row)`, `count()` and `distinct(column)`, each with an optional `when=condition`.
 A row expression is made of columns, numbers, `+ - * /` and `seconds_between(earlier, later)`. A condition compares two
 row expressions or texts (`== != < <= > >=`), is a flag column, `known(column)`, or joins those by `and`, `or`, `not`.
@@ -50,8 +51,21 @@ def aggregates(tree: ast.expr) -> Iterator[Aggregate]:
     if isinstance(tree, ast.BinOp):
         yield from aggregates(tree.left)
         yield from aggregates(tree.right)
+    elif is_coalesce(tree):
+        for result in results(tree):
+            yield from aggregates(result)
     elif isinstance(tree, ast.Call):
         yield aggregate(tree)
+
+
+def is_coalesce(tree: ast.expr) -> bool:
+    """Tell whether a part of a formula is one result, or another where that is unknown."""
+    return isinstance(tree, ast.Call) and tree.func.id == "coalesce"  # type: ignore[attr-defined]
+
+
+def results(tree: ast.expr) -> list[ast.expr]:
+    """Return both results of a coalesce."""
+    return tree.args  # type: ignore[attr-defined]
 
 
 def aggregate(call: ast.Call) -> Aggregate:
@@ -75,6 +89,8 @@ def to_sql(tree: ast.expr) -> str:
     """Return a whole formula as SQL of Athena (and DuckDB)."""
     if isinstance(tree, ast.BinOp):
         return _operation(tree, to_sql(tree.left), to_sql(tree.right))
+    if is_coalesce(tree):
+        return f"coalesce({', '.join(map(to_sql, results(tree)))})"
     if isinstance(tree, ast.Call):
         return aggregate_sql(aggregate(tree))
     return _literal(tree)
@@ -137,10 +153,14 @@ def _check_result(tree: ast.expr) -> None:
             _check_result(right)
         case ast.Constant(value=int() | float()) if not isinstance(tree.value, bool):
             pass
+        case ast.Call(func=ast.Name(id="coalesce"), args=[first, second], keywords=[]):
+            _check_result(first)
+            _check_result(second)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in AGGREGATES:
             _check_aggregate(tree, name, args, keywords)
         case _:
-            raise FormulaError(f"{ast.unparse(tree)!r} is neither a number nor an aggregate ({', '.join(AGGREGATES)})")
+            known = f"no number, no coalesce of two results and no aggregate ({', '.join(AGGREGATES)})"
+            raise FormulaError(f"{ast.unparse(tree)!r} is {known}")
 
 
 def _check_aggregate(tree: ast.Call, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> None:

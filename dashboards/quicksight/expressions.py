@@ -68,6 +68,9 @@ def _row_and_conditions(part: formula.Aggregate, counted: str, only_where: str) 
 def _formula(tree: ast.expr, aggregate: Callable[[formula.Aggregate], str]) -> str:
     if isinstance(tree, ast.BinOp):
         return _operation(tree, _formula(tree.left, aggregate), _formula(tree.right, aggregate))
+    if formula.is_coalesce(tree):
+        first, second = (_formula(result, aggregate) for result in formula.results(tree))
+        return f"coalesce({first}, {second})"
     if isinstance(tree, ast.Call):
         return aggregate(formula.aggregate(tree))
     return _literal(tree)

@@ -65,6 +65,8 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
             "latitude": 45.5 + 0.01 * one.position_km if one.placed else None,
             "longitude": -122.7 + 0.02 * number if one.placed else None,
             "position_km": one.position_km,
+            "corridor_id": one.corridor_id,
+            "length_km": 1.0 + 0.5 * number,
         }
         for number, one in enumerate(city)
     )

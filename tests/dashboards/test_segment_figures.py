@@ -1,6 +1,7 @@
 """Figures of several segments are those that metrics.md and the zone marts give, worked from 5-minute values."""
 
 import duckdb
+import hand_made_lake as hand_made
 import pytest
 
 from dashboards import formula, spec
@@ -41,3 +42,48 @@ def test_the_index_of_a_zone_is_weighted_by_time_and_not_by_sensors(dataset):
     ]
     silent = {"samples_observed": 0, "samples_expected": 12 * 15}
     assert figure([*rows, silent], "congestion_index", dataset) == pytest.approx(of_zone, rel=1e-12)
+
+
+# Segments of which speed alone is known, with their free-flow speeds 90 and 60 km/h.
+SPEEDS_ALONE = [
+    {"length_km": 1.0, "speed_kmh": 60.0, "travel_time_index": 1.5},
+    {"length_km": 3.0, "speed_kmh": 30.0, "travel_time_index": 2.0},
+]
+
+
+@pytest.mark.parametrize("dataset", ["segment_hours", "segment_days"])
+def test_a_city_of_speeds_alone_has_speed_and_travel_time_over_lengths(dataset):
+    hours = 1 / 60 + 3 / 30
+    silent = {"length_km": 5.0}
+    assert figure([*SPEEDS_ALONE, silent], "speed", dataset) == pytest.approx(4 / hours)
+    assert figure([*SPEEDS_ALONE, silent], "travel_time_index", dataset) == pytest.approx(hours / (1 / 90 + 3 / 60))
+    assert figure(SPEEDS_ALONE, "delay", dataset) is None
+
+
+@pytest.mark.parametrize("dataset", ["segment_hours", "segment_days"])
+def test_where_volumes_are_known_speed_and_travel_time_are_weighted_by_them(dataset):
+    # 60 vkt in 2 h at a free flow of 60 km/h, 200 vkt in 2.5 h at 100 km/h.
+    counted = [
+        {"length_km": 9.0, "speed_kmh": 30.0, "travel_time_index": 2.0, "vht": 2.0},
+        {"length_km": 1.0, "speed_kmh": 80.0, "travel_time_index": 1.25, "vht": 2.5},
+    ]
+    assert figure([*counted, *SPEEDS_ALONE], "speed", dataset) == pytest.approx(260 / 4.5)
+    assert figure([*counted, *SPEEDS_ALONE], "travel_time_index", dataset) == pytest.approx(4.5 / (1 + 2))
+
+
+@pytest.mark.slow
+def test_the_page_shows_speed_and_travel_time_of_a_city_of_speeds_alone(window, tmp_path):
+    lake = hand_made.with_episodes(hand_made.lake(days=2))
+    for mart in ("congestion_hourly", "congestion_daily"):
+        lake.execute(f"update marts.{mart} set volume_veh = null, vkt = null, vht = null, delay_veh_h = null")
+    speed, travel_time_index = lake.execute(
+        """
+        select sum(length_km) / sum(length_km / speed_kmh),
+            sum(length_km / speed_kmh) / sum(length_km / (speed_kmh * travel_time_index))
+        from marts.congestion_daily join marts.dim_segment using (segment_id)
+        """
+    ).fetchone()
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path), "#sheet=cost")
+        assert opened.figure("cost_figures", "speed") == pytest.approx(speed)
+        assert opened.figure("cost_figures", "travel_time_index") == pytest.approx(travel_time_index)

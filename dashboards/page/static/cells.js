@@ -87,6 +87,7 @@ const cells = (() => {
     if ("distinct" in node) return group.distinct[counted.indexOf(node)].size;
     const left = computed(node.left, group, counted);
     const right = computed(node.right, group, counted);
+    if (node.op === "coalesce") return Number.isNaN(left) ? right : left;
     if (node.op === "/") return right === 0 ? NaN : left / right;
     return node.op === "+" ? left + right : node.op === "-" ? left - right : left * right;
   }
