@@ -17,8 +17,9 @@ from infra.errors import FailedError
 from infra.newest import file_bounds
 from infra.settings import settings
 
-# Cells of one cube: two days of 5,000 segments, hour by hour. More would make a page that a phone cannot open.
-MAX_CELLS = 240_000
+# Cells of one cube: room for two days of 5,000 segments, hour by hour, which are 245,000 when the clocks go back, and
+# for segments that change their zone. Many more would make a page that a phone cannot open.
+MAX_CELLS = 300_000
 
 Advance = Callable[[int], None]
 
