@@ -50,10 +50,11 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
             thinned.add(name)
             first[name] = kept
     queries = {name: start(cells_sql(made[name], since)) for name, since in first.items()}
+    placed = {visual.dataset for dashboard in specs.dashboards for visual in dashboard.visuals if visual.kind == "map"}
     joined = {
-        dataset.name: start(attributes_sql(dataset))
-        for dataset in specs.datasets.values()
-        if dataset.join and f"{dataset.name}.fine" in first
+        name: start(attributes_sql(specs.datasets[name]))
+        for name in placed
+        if specs.datasets[name].join and f"{name}.fine" in first
     }
     held = {}
     for name, cube in made.items():
