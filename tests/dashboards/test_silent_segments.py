@@ -57,6 +57,10 @@ def test_the_page_counts_days_and_shares_with_silent_segments_as_a_query_does(wi
         assert opened.figure("cost_figures", "observed_share") == pytest.approx(100 * 18 / 204)
         assert opened.rows("delay_by_zone")[0]["observed_share"] == pytest.approx(100 * 18 / 204)
         assert opened.drawn("delay_by_zone")[0]["marker"]["pattern"]["shape"] == ["/"]
+        # There are rows of expected samples, and nothing to draw.
+        opened.go(entry, f"#sheet=cost&corridor=south&from={SILENT_DAY}&to={SILENT_DAY}")
+        said = opened.page.text_content("#visual-delay_by_day .empty")
+        assert said == "No figure: nothing usable was observed for these filters."
         # The slider stands at the day's last hour: what sent nothing then is said once, in words and as hollow marks.
         opened.go(entry, f"#sheet=now&from={SILENT_DAY}&to={SILENT_DAY}")
         assert "2 of 6 segments sent nothing in this hour" in opened.page.text_content("#visual-congestion_map .note")
