@@ -31,10 +31,10 @@ screenshot: $(READY) ## the README's picture of the demo's dashboard (needs chro
 test: $(READY) ## the quick tests, in two processes
 	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses 2 --dist loadfile
 
-test-slow: $(READY) ## whole-system runs that take minutes
-	$(BIN)/python -m pytest -m slow
+test-slow: $(READY) ## whole-system runs that take minutes, in two processes
+	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
 
-test-nightly: $(READY) ## the state machine with its real steps, its roles, recipes, queries for analysts
+test-nightly: $(READY) ## the state machine with its real steps, its roles, every kill, recipes, queries for analysts
 	$(BIN)/python -m pytest -m nightly
 
 bench: $(READY) ## ratios against independent implementations, measured in one run

@@ -48,7 +48,7 @@ def function_name(city: CitySettings, function: str) -> str:
 
 
 def metrics_service(city: CitySettings) -> str:
-    """Return the dimension `service` of the functions' metrics: stages of one account are told apart by it."""
+    """Return the dimension `service` of the functions' metrics: the functions of two stages are told apart by it."""
     return city.alert_bus
 
 

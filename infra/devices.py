@@ -139,16 +139,37 @@ def revoke(device_id: str, *, keep_newest: bool = False) -> int:
     Raises UsageError for an unknown ID.
     """
     iot = boto3.client("iot")
-    try:
-        certificates = list(_certificates(iot, device_id))
-    except iot.exceptions.ResourceNotFoundException as error:
-        raise UsageError(f"there is no device {device_id}: see `trafficlake devices list`.") from error
+    certificates = _known_certificates(iot, device_id)
     standing = [certificate for certificate in certificates if certificate["status"] != "REVOKED"]
     if keep_newest:
         standing = sorted(standing, key=lambda certificate: certificate["creationDate"])[:-1]
     for certificate in standing:
         iot.update_certificate(certificateId=certificate["certificateId"], newStatus="REVOKED")
     return sum(certificate["status"] == "ACTIVE" for certificate in standing)
+
+
+def remove(device_id: str) -> None:
+    """Revoke and delete all certificates of a device, and the device.
+
+    The stack cannot go while a device uses its policy and thing type. Raises UsageError for an unknown ID.
+    """
+    iot = boto3.client("iot")
+    certificates = _known_certificates(iot, device_id)
+    revoke(device_id)
+    for certificate in certificates:
+        principal = certificate["certificateArn"]
+        for policy in iot.list_attached_policies(target=principal)["policies"]:
+            iot.detach_policy(policyName=policy["policyName"], target=principal)
+        iot.detach_thing_principal(thingName=device_id, principal=principal)
+        iot.delete_certificate(certificateId=certificate["certificateId"])
+    iot.delete_thing(thingName=device_id)
+
+
+def _known_certificates(iot: Any, device_id: str) -> list[dict[str, Any]]:  # noqa: ANN401 — boto3 clients have no type
+    try:
+        return list(_certificates(iot, device_id))
+    except iot.exceptions.ResourceNotFoundException as error:
+        raise UsageError(f"there is no device {device_id}: see `trafficlake devices list`.") from error
 
 
 def list_devices(city: CitySettings) -> list[DeviceRow]:

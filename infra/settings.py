@@ -1,5 +1,6 @@
 """Names of resources, prefixes, buffering and city settings, once: the CDK app and the local home read them here."""
 
+import json
 from functools import cache
 from typing import Literal
 
@@ -16,6 +17,7 @@ HOUR_PREFIX = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 READINGS_PREFIX = PREFIXES["readings"]
 ERRORS_PREFIX = "errors/"
 BACKUP_PREFIX = "backup/"
+ERROR_TYPE = "!{firehose:error-output-type}/"
 
 
 class AlertRoute(BaseModel):
@@ -166,6 +168,12 @@ class CitySettings(BaseSettings):
     def alert_thresholds(self) -> Thresholds:
         """When a segment is congested. Raises ValueError for levels that cannot work together."""
         return Thresholds(warning=self.alert_warning, critical=self.alert_critical, clear=self.alert_clear)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that give a process these settings: those that are not the defaults."""
+        told = self.model_dump(mode="json", exclude_defaults=True)
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
+        return {f"TRAFFICLAKE_{name.upper()}": text for name, text in texts.items()}
 
     @property
     def buffering_interval_s(self) -> int:

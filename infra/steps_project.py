@@ -5,7 +5,6 @@ The CDK app makes it by template and the local home by the API, from this.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from infra.alert_definitions import RUNTIME
@@ -18,7 +17,7 @@ DESCRIPTION = "Steps of the hourly run that are dbt or plain Python"
 _AROUND_STEP_S = 900
 TIMEOUT_MIN = (max(step.timeout_s for step in (PLAN, *STEPS)) + _AROUND_STEP_S) // 60
 # Who gets which alerts is nothing to the steps, and addresses of people need not be in a build's environment.
-_NOT_TOLD = {"alert_routes"}
+_NOT_TOLD = {"TRAFFICLAKE_ALERT_ROUTES"}
 
 
 def buildspec() -> dict[str, Any]:
@@ -49,7 +48,5 @@ def buildspec() -> dict[str, Any]:
 
 
 def variables(city: CitySettings) -> dict[str, str]:
-    """Return the environment that gives a command the settings of a city: those that are not the defaults."""
-    settings = city.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_TOLD)
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
-    return {f"TRAFFICLAKE_{name.upper()}": text for name, text in texts.items()}
+    """Return the environment that gives a command the settings of a city."""
+    return {name: text for name, text in city.environment().items() if name not in _NOT_TOLD}

@@ -16,14 +16,22 @@ PLANNERS_RESULTS = "planners/"
 
 
 def workgroups(
-    city: CitySettings, *, scan_limit_bytes: int | None = None, key_arn: str | None = None
+    city: CitySettings,
+    *,
+    scan_limit_bytes: int | None = None,
+    pipeline_scan_limit_bytes: int | None = None,
+    key_arn: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the arguments of Athena's CreateWorkGroup for each workgroup.
 
     Results are encrypted with the key of `key_arn`; a query of a person or a dashboard that has scanned
-    `scan_limit_bytes` is stopped. At home there is neither key nor bill.
+    `scan_limit_bytes` is stopped, one of the pipeline at `pipeline_scan_limit_bytes`. At home there is neither key nor
+    bill.
     """
-    limit = {} if scan_limit_bytes is None else {"BytesScannedCutoffPerQuery": scan_limit_bytes}
+    limit, pipeline_limit = (
+        {} if most is None else {"BytesScannedCutoffPerQuery": most}
+        for most in (scan_limit_bytes, pipeline_scan_limit_bytes)
+    )
     encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}
     common = {
         "PublishCloudWatchMetricsEnabled": True,
@@ -38,7 +46,12 @@ def workgroups(
         {
             "Name": city.workgroup,
             "Description": "Queries of the pipeline",
-            "Configuration": {**results(PIPELINE_RESULTS), "EnforceWorkGroupConfiguration": False, **common},
+            "Configuration": {
+                **results(PIPELINE_RESULTS),
+                "EnforceWorkGroupConfiguration": False,
+                **pipeline_limit,
+                **common,
+            },
         },
         {
             "Name": city.analysts_workgroup,

@@ -44,6 +44,7 @@ class Stage(BaseModel):
     )
     keeps_data: bool = Field(True, description="whether buckets, streams, tables and keys outlive their stack")
     scan_limit_gb: int = Field(50, ge=1, description="most that one query of an analyst or a dashboard may scan")
+    pipeline_scan_limit_gb: int = Field(2000, ge=1, description="most that one query of the hourly run may scan")
     has_default_database: bool = Field(
         False, description="whether the account has a Glue database `default` already, as Athena's console makes one"
     )

@@ -185,13 +185,12 @@ def run(
     bounds = _hour("--from", start), _hour("--to", end)
     if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
         raise UsageError("--from must be earlier than --to.")
-    check_home(home)
+    enter(home)
     if home is Home.aws:
         from infra import executions  # noqa: PLC0415
 
         console.out.print(f"started {executions.start(settings(), *bounds)}", soft_wrap=True)
         return
-    enter(home)
     _run(*bounds)
 
 

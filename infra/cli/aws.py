@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra import console
+from infra.cli.home import stage_named
 from infra.errors import FailedError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def synth(
 
     Example: [bold]trafficlake synth --stage prod --out build/prod[/bold]
     """
-    for template in _templates(_stage(stage), out):
+    for template in _templates(stage_named(stage), out):
         console.out.print(str(template), soft_wrap=True)
 
 
@@ -122,20 +123,11 @@ def _enter_account(name: str, account: str, yes: bool) -> tuple[Stage, Account]:
     aws.refuse_local_endpoint()
     if yes and not account:
         raise UsageError("--yes needs --account: what nobody confirms must say which account it is meant for.")
-    chosen = _stage(name)
+    chosen = stage_named(name)
     found = aws.current(chosen.city.region)
     if account and account != found.id:
         raise UsageError(f"the credentials are of account {found.id}, not of {account}. Nothing was done.")
     return chosen, found
-
-
-def _stage(name: str) -> Stage:
-    # Imported here, as below: the CDK starts Node, and takes a second.
-    from infra.aws.stages import STAGES  # noqa: PLC0415
-
-    if name not in STAGES:
-        raise UsageError(f"there is no stage {name}; infra/aws/stages.py has {', '.join(STAGES)}.")
-    return STAGES[name]
 
 
 def _templates(stage: Stage, folder: Path, account: str | None = None) -> list[Path]:

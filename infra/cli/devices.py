@@ -73,3 +73,21 @@ def devices_revoke(
     enter(home)
     active = devices.revoke(device_id, keep_newest=keep_newest)
     console.out.print(f"revoked {device_id}" if active else f"{device_id} had no active certificate")
+
+
+@app.command("remove")
+def devices_remove(
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="the device that is no longer used")],
+    home: HomeOption = Home.local,
+) -> None:
+    """Revoke and delete a device's certificates, and the device itself. Its readings stay.
+
+    Example: [bold]trafficlake devices remove sensor-17[/bold]
+    """
+    check_home(home)
+    from infra import devices  # noqa: PLC0415
+
+    devices.check_device_id(device_id)
+    enter(home)
+    devices.remove(device_id)
+    console.out.print(f"removed {device_id}")

@@ -1,9 +1,11 @@
 """What commands have in common: where they work, and how they get there."""
 
+from __future__ import annotations
+
 import os
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +15,9 @@ from infra.home.environment import use_local_home
 from infra.home.resources import create_resources
 from infra.local import process, toolchain
 from infra.settings import settings
+
+if TYPE_CHECKING:
+    from infra.aws.stages import Stage
 
 
 class Home(StrEnum):
@@ -46,10 +51,28 @@ def check_home(home: Home) -> None:
         raise UsageError(f"stage {city.stage} lives on AWS: unset TRAFFICLAKE_STAGE, or pass --home aws.")
 
 
+def stage_named(name: str) -> Stage:
+    """Return a stage of infra/aws/stages.py. Raises UsageError, with the names that there are, for another."""
+    # Imported here: the sizing behind the stages takes a moment.
+    from infra.aws.stages import STAGES  # noqa: PLC0415
+
+    if name not in STAGES:
+        raise UsageError(f"there is no stage {name}; infra/aws/stages.py has {', '.join(STAGES)}.")
+    return STAGES[name]
+
+
+def use_stage(name: str) -> None:
+    """Give this process the settings and the region that `deploy` gave the stage's resources."""
+    city = stage_named(name).city
+    os.environ.update(city.environment(), AWS_REGION=city.region, AWS_DEFAULT_REGION=city.region)
+    settings.cache_clear()
+
+
 def enter(home: Home, *, quiet: bool = False) -> None:
-    """Point this process at its home: a running local endpoint (started where none is), or AWS."""
+    """Point this process at its home: a running local endpoint (started where none is), or the stage on AWS."""
     check_home(home)
     if home is Home.aws:
+        use_stage(settings().stage)
         return
     folder = process.state_dir()
     endpoint = process.status(folder)

@@ -147,6 +147,8 @@ def _place(destination: dict[str, Any]) -> Place:
     compression = destination.get("CompressionFormat", "UNCOMPRESSED")
     if compression not in _EXTENSIONS:
         raise ValueError(f"Compression {compression} is not supported; {', '.join(_EXTENSIONS)} are")
+    if "!{" in (destination.get("Prefix") or "") and not destination.get("ErrorOutputPrefix"):
+        raise ValueError("ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
     return Place(destination["BucketARN"].rsplit(":", 1)[-1], destination.get("Prefix") or "", compression)
 
 

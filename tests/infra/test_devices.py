@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from infra import devices
 from infra.errors import UsageError
-from infra.home.devices import create_device_resources, thing_type
+from infra.home.devices import create_device_resources, policy_name, thing_type
 from infra.settings import settings
 from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
 
@@ -48,6 +48,21 @@ def test_a_device_has_one_active_certificate(device_home: DeviceHome, device: De
     with device_home.connected(Device(device.id, device_home.folder / "second", device.address)) as client:
         assert client.publish(device.topic, {"vehicle_count": 1})
     assert device.client().connect() == "Not authorized"
+
+
+def test_a_removed_device_is_cut_off_and_leaves_nothing_that_holds_up_its_policy(
+    device_home: DeviceHome, device: Device
+) -> None:
+    devices.provision(device.id, device_home.folder / "second", 20, device_home.authorities, settings(), rotate=True)
+    devices.remove(device.id)
+    assert device.client().connect() == "Not authorized"
+    iot = boto3.client("iot")
+    targets = iot.list_targets_for_policy(policyName=policy_name(settings()))["targets"]
+    attached = {row.certificate_id for row in devices.list_devices(settings())}
+    assert {target.rpartition("/")[2] for target in targets} <= attached
+    assert device.id not in {row.device_id for row in devices.list_devices(settings())}
+    with pytest.raises(UsageError, match="there is no device"):
+        devices.remove(device.id)
 
 
 def test_a_certificate_is_rotated_without_a_gap(device_home: DeviceHome, device: Device) -> None:

@@ -25,7 +25,7 @@ from pyiceberg.expressions import And, EqualTo
 from ingestion import simulator
 from ingestion.contract import arrow
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 # Midnight of the city's clock lies in the middle; long enough ago that no arrival is in the future.
 FIRST = datetime(2025, 3, 3, 6, tzinfo=UTC)
@@ -210,6 +210,8 @@ MOMENTS = (
     _said("✓ expectations"),
     _said("✓ publish"),
 )
+# One in each of the steps that write, for every change; all of them take a quarter of an hour.
+FEW = (BRANCHED, MOMENTS[6], MOMENTS[8], MOMENTS[10])
 
 
 def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> None:
@@ -233,13 +235,19 @@ def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> 
     assert running.wait() in (-signal.SIGKILL, 0)
 
 
-@pytest.fixture(scope="module")
-def replayed(new_home, sent):
-    """A home that was killed at every moment, got its hours in another order, and more for hours that were done."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(FEW, id="few", marks=pytest.mark.slow),
+        pytest.param(MOMENTS, id="all", marks=pytest.mark.nightly),
+    ],
+)
+def replayed(request, new_home, sent):
+    """A home that was killed at moments, got its hours in another order, and more for hours that were done."""
     with new_home("replayed") as home:
         home.trafficlake("registry", "load", str(sent.registry))
         home.trafficlake("ingest", str(sent.late), "--via", "archive")
-        for number, moment in enumerate(MOMENTS):
+        for number, moment in enumerate(request.param):
             run_and_kill(home, moment, with_children=bool(number % 2))
         for file in (sent.early, sent.afterwards, sent.whole):
             home.trafficlake("ingest", str(file), "--via", "archive")
@@ -248,6 +256,7 @@ def replayed(new_home, sent):
         yield home
 
 
+@pytest.mark.slow
 def test_the_city_shows_what_a_replay_could_spoil(clean):
     sums = {name: sum(clean["marts.reconciliation_hourly"][name].to_pylist()) for name in ("duplicates", "rejected")}
     assert min(sums.values()) > 10

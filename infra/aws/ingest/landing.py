@@ -8,7 +8,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra import settings as names
-from infra.aws.defaults import log_group
+from infra.aws.defaults import log_group, removal
 from infra.aws.ingest.streams import Streams
 from infra.aws.names import cdk_names
 from infra.aws.roles import ServiceRole, acknowledge
@@ -33,6 +33,7 @@ class LandingTables(Construct):
             catalog_id=Aws.ACCOUNT_ID,
             database_input={"name": DATABASE, "locationUri": location},
         )
+        database.apply_removal_policy(removal(stage))
         for table in raw_table_inputs(city.raw_bucket, city.landing_since):
             made = glue.CfnTable(
                 self,
@@ -42,6 +43,7 @@ class LandingTables(Construct):
                 table_input=cdk_names(table),
             )
             made.add_resource_dependency(database)
+            made.apply_removal_policy(removal(stage))
 
 
 class Delivery(Construct):

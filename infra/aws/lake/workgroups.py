@@ -20,7 +20,12 @@ class Workgroups(Construct):
         super().__init__(scope, construct_id)
         city = stage.city
         made = {}
-        for workgroup in workgroups(city, scan_limit_bytes=stage.scan_limit_gb * GB, key_arn=lake_key.key_arn):
+        for workgroup in workgroups(
+            city,
+            scan_limit_bytes=stage.scan_limit_gb * GB,
+            pipeline_scan_limit_bytes=stage.pipeline_scan_limit_gb * GB,
+            key_arn=lake_key.key_arn,
+        ):
             name = workgroup["Name"]
             made[name] = athena.CfnWorkGroup(
                 self,

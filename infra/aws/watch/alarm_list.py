@@ -286,12 +286,23 @@ def _alerts(stage: Stage) -> tuple[Alarm, ...]:
 def _queues(stage: Stage) -> tuple[Alarm, ...]:
     city = stage.city
     queues = (
-        ("failed-batches", city.failed_queue, "Batches that a function could not take lie in their queue."),
-        ("undelivered-alerts", city.undelivered_queue, "Alerts that nobody got lie in their queue."),
+        (
+            "failed-batches",
+            city.failed_queue,
+            "Batches that a function could not take lie in their queue.",
+            "Mend what the function's log says, write the episodes of that time, and empty the queue.",
+        ),
+        (
+            "undelivered-alerts",
+            city.undelivered_queue,
+            "Alerts that nobody got lie in their queue.",
+            "Read a message for the cause, mend it, and run `trafficlake alerts redeliver`.",
+        ),
         (
             "unstarted-runs",
             city.unstarted_queue,
             "Runs or daily jobs that the scheduler could not start lie in their queue.",
+            "Read a message for the cause, mend it, and empty the queue: the next run takes the missed hours.",
         ),
     )
     return tuple(
@@ -302,9 +313,9 @@ def _queues(stage: Stage) -> tuple[Alarm, ...]:
             0,
             "any",
             means,
-            "Read a message for the cause, mend it, and send the queue again as docs/operate.md says.",
+            do,
         )
-        for name, queue, means in queues
+        for name, queue, means, do in queues
     )
 
 

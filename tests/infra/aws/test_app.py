@@ -115,9 +115,12 @@ def test_rules_are_set_aside_for_single_resources_only(synthesized):
     assert {each for each in found if not each[0].startswith("IAM5[Resource::arn:aws:")} == SET_ASIDE
 
 
-def test_cfn_lint_finds_nothing(synthesized):
+def test_cfn_lint_finds_nothing(synthesized, tmp_path):
+    # Stage prod, and the stage with what prod has not.
+    further = Stage(city=CitySettings(stage="other"), sensors=1000, interval_s=60, keeps_data=False, data_events=True)
+    templates = [*synthesized, *synthesize(further, tmp_path)]
     # W3005: the CDK says that a function waits for its role, which it refers to anyway.
-    command = [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *map(str, synthesized)]
+    command = [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *map(str, templates)]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.stdout, linted.returncode) == ("", 0)
 
@@ -133,3 +136,22 @@ def test_everything_is_in_the_region_of_the_city(tmp_path):
     city = CitySettings(stage="south", region="eu-south-1", bucket_suffix="-roma")
     for template in synthesize(Stage(city=city, sensors=1000, interval_s=60, data_events=True), tmp_path):
         assert not re.search(r"\b(us|eu|ap)-(?!south-1)[a-z]+-\d", template.read_text())
+
+
+def test_no_template_holds_a_secret(synthesized):
+    texts = [template.read_text() for template in synthesized]
+    assert not [text for text in texts if re.search(r"AKIA[0-9A-Z]{16}|PRIVATE KEY|\"SecretString\"", text)]
+    # What is named like a secret refers to where it is kept: the only text is the name of a header.
+    secret = re.compile("password|secret|token|credential|api_?key", re.IGNORECASE)
+    found = [text for each in texts for name, text in named_texts(json.loads(each)["Resources"]) if secret.search(name)]
+    assert set(found) == {"x-api-key"}
+
+
+def named_texts(document, name=""):
+    """Yield every text of a document after the name of what it is the value of."""
+    parts = document.items() if isinstance(document, dict) else []
+    parts = ((name, value) for value in document) if isinstance(document, list) else parts
+    for key, value in parts:
+        yield from named_texts(value, key)
+    if isinstance(document, str):
+        yield name, document

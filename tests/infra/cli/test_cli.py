@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from infra.aws.stages import STAGES
 from infra.cli import app as cli
 from infra.cli import home as cli_home
 from infra.home.environment import THROW_AWAY_KEY, leads_elsewhere, use_local_home
@@ -127,6 +128,7 @@ HELP_TEACHES = {
     "alerts watch": "until Ctrl-C",
     "devices list": "status of their newest certificate",
     "devices provision": "trafficlake devices provision sensor-17 --out certs/sensor-17",
+    "devices remove": "trafficlake devices remove sensor-17",
     "devices revoke": "disconnected within seconds",
     "plan": "trafficlake plan --sensors 50000 --interval 20s",
     "run": "trafficlake run --from 2026-03-02T07:00 --to 2026-03-02T09:00",
@@ -243,6 +245,26 @@ def test_home_aws_is_refused_while_an_endpoint_is_set(trafficlake, nowhere, monk
     code, _, err = trafficlake("query", "select 1", "--home", "aws")
     assert code == 2
     assert "AWS_ENDPOINT_URL" in err
+
+
+def test_home_aws_has_the_settings_and_the_region_that_the_stage_was_deployed_with(nowhere, monkeypatch):
+    monkeypatch.setenv("TRAFFICLAKE_STAGE", "prod")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    cli_home.enter(cli_home.Home.aws)
+    assert settings() == STAGES["prod"].city
+    assert settings().raw_bucket == "trafficlake-prod-raw-example-city"
+    assert [route.name for route in settings().alert_routes] == ["operators", "control-room"]
+    assert boto3.session.Session().region_name == STAGES["prod"].city.region
+
+
+def test_a_stage_that_is_not_in_the_file_is_answered_with_those_that_are(trafficlake, nowhere, monkeypatch):
+    monkeypatch.setenv("TRAFFICLAKE_STAGE", "elsewhere")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    code, _, err = trafficlake("status", "--home", "aws")
+    assert code == 2
+    assert "prod, test" in err
+    assert one_sentence(err)
 
 
 def test_a_setting_that_cannot_be_used_is_named(trafficlake, nowhere, monkeypatch):

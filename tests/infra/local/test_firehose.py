@@ -63,6 +63,7 @@ class Lane:
                 "BucketARN": f"arn:aws:s3:::{self.name}",
                 "RoleARN": role,
                 "Prefix": "backup/" + HOUR,
+                "ErrorOutputPrefix": "backup/errors/!{firehose:error-output-type}/" + HOUR,
                 "CompressionFormat": "GZIP",
             },
         }

@@ -37,7 +37,8 @@ def test_the_pipeline_s_tables_may_lie_where_dbt_wants_them(made):
     found = configuration(made, "trafficlake-test")
     assert found["EnforceWorkGroupConfiguration"] is False
     assert found["ResultConfiguration"]["OutputLocation"] == f"{RESULTS}/athena/"
-    assert "BytesScannedCutoffPerQuery" not in found
+    # Far above what an hour needs: it stops a query that has lost its filter.
+    assert found["BytesScannedCutoffPerQuery"] == 2000 * 2**30
 
 
 def test_all_results_are_encrypted_with_the_lake_s_key(made):
