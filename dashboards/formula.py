@@ -1,7 +1,8 @@
 """Formulas of measures: one small language that SQL, the page and QuickSight are translated from.
 
-A formula is a Python expression of numbers, `+ - * /`, brackets, and aggregates over the rows of a cell:
-`sum(row)`, `min(row)`, `max(row)`, `count()` and `distinct(column)`, the first four with an optional `when=condition`.
+A formula is a Python expression of numbers, `+ - * /`, brackets, `coalesce(result, other)`, which is the other result
+where the first is unknown, and aggregates over the rows of a cell:
+`sum(row)`, `min(row)`, `max(row)`, `count()` and `distinct(column)`, each with an optional `when=condition`.
 A row expression is made of columns, numbers, `+ - * /` and `seconds_between(earlier, later)`. A condition compares two
 row expressions or texts (`== != < <= > >=`), is a flag column, `known(column)`, or joins those by `and`, `or`, `not`.
 What is unknown (NULL) makes a row expression unknown; aggregates leave out unknown rows, and are unknown without rows;
@@ -50,8 +51,21 @@ def aggregates(tree: ast.expr) -> Iterator[Aggregate]:
     if isinstance(tree, ast.BinOp):
         yield from aggregates(tree.left)
         yield from aggregates(tree.right)
+    elif is_coalesce(tree):
+        for result in results(tree):
+            yield from aggregates(result)
     elif isinstance(tree, ast.Call):
         yield aggregate(tree)
+
+
+def is_coalesce(tree: ast.expr) -> bool:
+    """Tell whether a part of a formula is one result, or another where that is unknown."""
+    return isinstance(tree, ast.Call) and tree.func.id == "coalesce"  # type: ignore[attr-defined]
+
+
+def results(tree: ast.expr) -> list[ast.expr]:
+    """Return both results of a coalesce."""
+    return tree.args  # type: ignore[attr-defined]
 
 
 def aggregate(call: ast.Call) -> Aggregate:
@@ -75,6 +89,8 @@ def to_sql(tree: ast.expr) -> str:
     """Return a whole formula as SQL of Athena (and DuckDB)."""
     if isinstance(tree, ast.BinOp):
         return _operation(tree, to_sql(tree.left), to_sql(tree.right))
+    if is_coalesce(tree):
+        return f"coalesce({', '.join(map(to_sql, results(tree)))})"
     if isinstance(tree, ast.Call):
         return aggregate_sql(aggregate(tree))
     return _literal(tree)
@@ -82,11 +98,11 @@ def to_sql(tree: ast.expr) -> str:
 
 def aggregate_sql(part: Aggregate) -> str:
     """Return one aggregate as SQL; sums and counts are doubles, so that no division is one of integers."""
-    if part.function == "distinct":
-        return f"cast(count(distinct {row_sql(part.row)}) as double)"  # type: ignore[arg-type]
     inner = "1" if part.row is None else row_sql(part.row)
     if part.condition is not None:
         inner = f"case when {condition_sql(part.condition)} then {inner} end"
+    if part.function == "distinct":
+        return f"cast(count(distinct {inner}) as double)"
     if part.function in ("min", "max"):
         return f"{part.function}({inner})"
     function = "count" if part.function == "count" else "sum"
@@ -137,18 +153,22 @@ def _check_result(tree: ast.expr) -> None:
             _check_result(right)
         case ast.Constant(value=int() | float()) if not isinstance(tree.value, bool):
             pass
+        case ast.Call(func=ast.Name(id="coalesce"), args=[first, second], keywords=[]):
+            _check_result(first)
+            _check_result(second)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in AGGREGATES:
             _check_aggregate(tree, name, args, keywords)
         case _:
-            raise FormulaError(f"{ast.unparse(tree)!r} is neither a number nor an aggregate ({', '.join(AGGREGATES)})")
+            known = f"no number, no coalesce of two results and no aggregate ({', '.join(AGGREGATES)})"
+            raise FormulaError(f"{ast.unparse(tree)!r} is {known}")
 
 
 def _check_aggregate(tree: ast.Call, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> None:
     text = ast.unparse(tree)
     if len(args) != (0 if name == "count" else 1):
         raise FormulaError(f"{text!r}: count takes no row expression, the others take one")
-    if [keyword.arg for keyword in keywords] not in ([], ["when"]) or (keywords and name == "distinct"):
-        raise FormulaError(f"{text!r}: the only option of an aggregate is when=, and distinct has none")
+    if [keyword.arg for keyword in keywords] not in ([], ["when"]):
+        raise FormulaError(f"{text!r}: the only option of an aggregate is when=")
     if name == "distinct" and not isinstance(args[0], ast.Name):
         raise FormulaError(f"{text!r}: distinct takes a column")
     for argument in args:

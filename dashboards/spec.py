@@ -91,6 +91,9 @@ class Dataset(Part):
     source: Literal["athena", "alert_table"] = Field("athena", description="alert_table: the alerts' DynamoDB table")
     source_reason: Text | None = Field(None, description="why it is not of Athena")
     mart: str | None = Field(None, pattern=r"^[a-z]+\.[a-z0-9_]+$", description="table: database.name")
+    days_of: str | None = Field(
+        None, pattern=r"^[a-z]+\.[a-z0-9_]+$", description="of a view: the table whose files tell the days of its rows"
+    )
     absent: Text | None = Field(None, description="what to say where the table does not exist yet; else it must")
     grain: tuple[Name, ...] = Field(min_length=1, description="columns that make a row unique")
     columns: tuple[Column, ...]

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 _MODELS = Path(__file__).parents[1] / "dbt" / "models"
+_REFERENCE = re.compile(r"\bref\('(\w+)'\)")
 _DOC_BLOCK = re.compile(r"{% docs (\w+) %}\s*(.*?)\s*{% enddocs %}", re.DOTALL)
 _DOC_REFERENCE = re.compile(r"{{ doc\('(\w+)'\) }}")
 
@@ -27,12 +28,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table. `dbt_reference` is how a dbt project names it: `ref('…')` if dbt makes it, else `source(…)`."""
+    """One table. `dbt_reference` is how a dbt project names it: `ref('…')` if dbt makes it, else `source(…)`.
+
+    `behind` are the tables that a view is made of, by full name; Athena reads them with the rights of who asks. It is
+    empty for a table that is one itself.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     dbt_reference: str
+    behind: tuple[str, ...] = ()
 
     @property
     def types(self) -> dict[str, str]:
@@ -45,7 +51,7 @@ def tables() -> dict[str, Table]:
     """Return the tables by full name, `marts.congestion_daily`: the marts, and all that dbt only reads."""
     models = _yaml("marts/_marts.yml")["models"]
     sources = _yaml("staging/_sources.yml")["sources"]
-    made = [_table("marts", model, f"ref('{model['name']}')") for model in models]
+    made = [_table("marts", model, f"ref('{model['name']}')", _behind(model["name"])) for model in models]
     read = [
         _table(source["name"], table, f"source('{source['name']}', '{table['name']}')")
         for source in sources
@@ -54,11 +60,19 @@ def tables() -> dict[str, Table]:
     return {table.name: table for table in (*made, *read)}
 
 
-def _table(database: str, entry: dict[str, Any], dbt_reference: str) -> Table:
+def _table(database: str, entry: dict[str, Any], dbt_reference: str, behind: tuple[str, ...] = ()) -> Table:
     columns = tuple(
         Column(column["name"], column["data_type"], _text(column["description"])) for column in entry["columns"]
     )
-    return Table(f"{database}.{entry['name']}", _text(entry["description"]), columns, dbt_reference)
+    return Table(f"{database}.{entry['name']}", _text(entry["description"]), columns, dbt_reference, behind)
+
+
+def _behind(model: str) -> tuple[str, ...]:
+    """Return the tables that the SQL of a mart refers to if it is a view."""
+    sql = (_MODELS / "marts" / f"{model}.sql").read_text(encoding="utf-8")
+    if "materialized='view'" not in sql:
+        return ()
+    return tuple(f"marts.{name}" for name in _REFERENCE.findall(sql))
 
 
 def _yaml(path: str) -> dict[str, Any]:

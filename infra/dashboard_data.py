@@ -17,8 +17,9 @@ from infra.errors import FailedError
 from infra.newest import file_bounds
 from infra.settings import settings
 
-# Cells of one cube: two days of 5,000 segments, hour by hour. More would make a page that a phone cannot open.
-MAX_CELLS = 240_000
+# Cells of one cube: room for two days of 5,000 segments, hour by hour, which are 245,000 when the clocks go back, and
+# for segments that change their zone. Many more would make a page that a phone cannot open.
+MAX_CELLS = 300_000
 
 Advance = Callable[[int], None]
 
@@ -34,11 +35,12 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
     NoMartsError, infra.athena.QueryError.
     """
     made, of_visual = cubes(specs)
-    windows = {cube.name: _window(cube, catalog) for cube in made.values() if cube.dataset.source == "athena"}
+    windows = {cube.name: days_held(cube, catalog) for cube in made.values() if cube.dataset.source == "athena"}
     counted = {
         name: start(cells_by_day_sql(made[name], window[0]))
         for name, window in windows.items()
-        if window and window[1] > MAX_CELLS
+        # A view has rows of which its table's files do not tell.
+        if window and (window[1] > MAX_CELLS or made[name].dataset.days_of)
     }
     first = {name: window[0] for name, window in windows.items() if window}
     thinned = set()
@@ -48,10 +50,11 @@ def read(specs: Specs, catalog: Catalog, advance: Advance, refresh_s: int | None
             thinned.add(name)
             first[name] = kept
     queries = {name: start(cells_sql(made[name], since)) for name, since in first.items()}
+    placed = {visual.dataset for dashboard in specs.dashboards for visual in dashboard.visuals if visual.kind == "map"}
     joined = {
-        dataset.name: start(attributes_sql(dataset))
-        for dataset in specs.datasets.values()
-        if dataset.join and f"{dataset.name}.fine" in first
+        name: start(attributes_sql(specs.datasets[name]))
+        for name in placed
+        if specs.datasets[name].join and f"{name}.fine" in first
     }
     days = _start_days(specs, [_local_day(since) for since in first.values()])
     held = {}
@@ -73,15 +76,16 @@ def steps(specs: Specs) -> int:
     return len(cubes(specs)[0])
 
 
-def _window(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
-    """Return the start of the latest days that a cube holds, and how many rows its table may have since.
+def days_held(cube: Cube, catalog: Catalog) -> tuple[date | datetime, int] | None:
+    """Return the start of the latest days that a cube holds, and how many rows its files may have since.
 
     None where there are no rows, or no table and the dataset says what that means.
     """
     dataset = cube.dataset
-    files = file_bounds(catalog, str(dataset.mart), str(dataset.date))
+    table = dataset.days_of or str(dataset.mart)
+    files = file_bounds(catalog, table, str(dataset.date))
     if files is None and dataset.absent is None:
-        raise NoMartsError(f"there is no {dataset.mart} yet: run `make demo`, or `trafficlake run` on what has landed.")
+        raise NoMartsError(f"there is no {table} yet: run `make demo`, or `trafficlake run` on what has landed.")
     if not files:
         return None
     newest = max(latest for latest, _ in files)

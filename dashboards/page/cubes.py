@@ -87,18 +87,32 @@ def _cube(name: str, dataset: Dataset, dimensions: set[str], visuals: list[Visua
 
 
 def _node(tree: ast.expr, terms: dict[str, formula.Aggregate]) -> Node:
-    """Return a formula as a tree of {op, left, right}, {number}, {term: its index} and {distinct: column}."""
+    """Return a formula as a tree of {op, left, right}, {number}, {term: its index} and {distinct: column, where}.
+
+    `op` is that of arithmetic, or `coalesce`.
+    `where` is the index of the term that counts the rows of a cell whose value is counted; without it all cells are.
+    """
     if isinstance(tree, ast.BinOp):
         sign = formula.OPERATORS[type(tree.op)]
         return {"op": sign, "left": _node(tree.left, terms), "right": _node(tree.right, terms)}
+    if formula.is_coalesce(tree):
+        left, right = (_node(result, terms) for result in formula.results(tree))
+        return {"op": "coalesce", "left": left, "right": right}
     if isinstance(tree, ast.Constant):
         return {"number": tree.value}
     part = formula.aggregate(tree)  # type: ignore[arg-type]
-    if part.function == "distinct":
-        return {"distinct": part.row.id}  # type: ignore[union-attr]
+    if part.function != "distinct":
+        return {"term": _term(part, terms)}
+    column = {"distinct": part.row.id}  # type: ignore[union-attr]
+    if part.condition is None:
+        return column
+    return {**column, "where": _term(formula.Aggregate("count", None, part.condition), terms)}
+
+
+def _term(part: formula.Aggregate, terms: dict[str, formula.Aggregate]) -> int:
     sql = formula.aggregate_sql(part)
     terms.setdefault(sql, part)
-    return {"term": list(terms).index(sql)}
+    return list(terms).index(sql)
 
 
 def cells_sql(cube: Cube, since: date | datetime) -> str:

@@ -50,10 +50,11 @@ def of_one_row(tree: ast.expr) -> str:
     """Return a formula where a cell is a single row: each aggregate is then its row's own value."""
 
     def aggregate(part: formula.Aggregate) -> str:
-        if part.function == "distinct":
-            return "1"
-        value = "1" if part.row is None else _row(part.row)
-        return value if part.condition is None else f"ifelse({_condition(part.condition)}, {value}, NULL)"
+        counts = part.function in ("count", "distinct")
+        value = "1" if counts else _row(part.row)  # type: ignore[arg-type]
+        if part.condition is None:
+            return value
+        return f"ifelse({_condition(part.condition)}, {value}, {'0' if counts else 'NULL'})"
 
     return _formula(tree, aggregate)
 
@@ -67,6 +68,9 @@ def _row_and_conditions(part: formula.Aggregate, counted: str, only_where: str) 
 def _formula(tree: ast.expr, aggregate: Callable[[formula.Aggregate], str]) -> str:
     if isinstance(tree, ast.BinOp):
         return _operation(tree, _formula(tree.left, aggregate), _formula(tree.right, aggregate))
+    if formula.is_coalesce(tree):
+        first, second = (_formula(result, aggregate) for result in formula.results(tree))
+        return f"coalesce({first}, {second})"
     if isinstance(tree, ast.Call):
         return aggregate(formula.aggregate(tree))
     return _literal(tree)

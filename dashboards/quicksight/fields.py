@@ -105,7 +105,7 @@ def measure_is_time(source: Source, name: str) -> bool:
     """Tell whether a measure is a moment, such as the newest hour, and no figure."""
     tree = formula.parse(source.dataset.measures[name].formula)
     (first, *others) = formula.aggregates(tree)
-    read = formula.columns(tree)
+    read = formula.columns(first.row) if first.row else set()
     return (
         not others
         and first.function in ("min", "max")

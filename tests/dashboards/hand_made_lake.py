@@ -23,7 +23,10 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment of the hand-made city; `observed` is its share, `silent_last_hour` that it then sends nothing."""
+    """A segment of the hand-made city; `observed` is its share, `silent_last_hour` that it then sends nothing.
+
+    `samples` are what it is expected to send in an hour.
+    """
 
     segment_id: str
     corridor_id: str
@@ -32,13 +35,14 @@ class Segment:
     placed: bool = True
     observed: float = 1.0
     silent_last_hour: bool = False
+    samples: float = 12.0
 
 
 CITY = (
-    Segment("N-1", "north", "old-town", 0.0),
+    Segment("N-1", "north", "old-town", 0.0, samples=540.0),
     Segment("N-2", "north", "old-town", 1.0, silent_last_hour=True),
     Segment("N-3", "north", "harbor", 2.0, observed=0.5),
-    Segment("S-1", "south", "harbor", 0.0),
+    Segment("S-1", "south", "harbor", 0.0, samples=180.0),
     Segment("S-2", "south", None, 1.0),
     Segment("E-1", "east", "harbor", 0.0, placed=False),
 )
@@ -54,12 +58,15 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
     connection.execute("create table marts.congestion_hourly as select * from frame_of_hours")
     _roll_up(connection, "congestion_daily", ["segment_id", "corridor_id", "zone_id"])
     _roll_up(connection, "zone_congestion_daily", ["coalesce(zone_id, 'unassigned') as zone_id"])
+    _with_silent_segments(connection, city)
     segments = pd.DataFrame(
         {
             "segment_id": one.segment_id,
             "latitude": 45.5 + 0.01 * one.position_km if one.placed else None,
             "longitude": -122.7 + 0.02 * number if one.placed else None,
             "position_km": one.position_km,
+            "corridor_id": one.corridor_id,
+            "length_km": 1.0 + 0.5 * number,
         }
         for number, one in enumerate(city)
     )
@@ -176,8 +183,8 @@ def _hours(city: tuple[Segment, ...], usable: bool, days: int) -> list[dict[str,
                     **(known if usable else dict.fromkeys(known)),
                     "congested_minutes": 60 if peak and usable else 0,
                     "imputation": "lane" if one.segment_id == "N-1" and local.hour == 3 else "none",
-                    "samples_observed": 12.0 * one.observed if usable else 0.0,
-                    "samples_expected": 12.0,
+                    "samples_observed": one.samples * one.observed if usable else 0.0,
+                    "samples_expected": one.samples,
                 }
             )
     return made
@@ -191,10 +198,36 @@ def _roll_up(connection: duckdb.DuckDBPyConnection, name: str, things: list[str]
         select {keys}, local_date, day_type, sum(volume_veh) as volume_veh, sum(vkt) as vkt, sum(vht) as vht,
             sum(vkt) / nullif(sum(vht), 0) as speed_kmh, sum(delay_veh_h) as delay_veh_h,
             sum(vht) / nullif(sum(vkt / free_flow_kmh), 0) as travel_time_index,
-            sum(congestion_index_avg * samples_observed) / nullif(sum(samples_observed), 0) as congestion_index_avg,
+            sum(congestion_index_avg * samples_observed / samples_expected)
+                / nullif(sum(samples_observed / samples_expected), 0) as congestion_index_avg,
             max(congestion_index_max) as congestion_index_max, sum(congested_minutes) as congested_minutes,
             min(imputation) as imputation,
             sum(samples_observed) as samples_observed, sum(samples_expected) as samples_expected
         from marts.congestion_hourly group by all
         """
     )
+
+
+def _with_silent_segments(connection: duckdb.DuckDBPyConnection, city: tuple[Segment, ...]) -> None:
+    """Make the views of the marts with the hours and days of which a segment sent nothing, as dbt has them."""
+    registered = pd.DataFrame(
+        [(one.segment_id, one.corridor_id, one.zone_id, one.samples) for one in city],
+        columns=["segment_id", "corridor_id", "zone_id", "samples"],
+    )
+    connection.register("frame_of_registered", registered)
+    connection.execute("create table marts.registered as select * from frame_of_registered")
+    for view, mart, times, hours in (
+        ("segment_hours", "congestion_hourly", "hour_start, local_date, local_hour, day_type", "1"),
+        ("segment_days", "congestion_daily", "local_date, day_type", "if(local_date = date '2026-03-08', 23, 24)"),
+    ):
+        connection.execute(
+            f"""
+            create view marts.{view} as
+            select * from marts.{mart}
+            union all by name
+            select registered.* exclude (samples), {times}, 0.0 as samples_observed,
+                samples * {hours} as samples_expected
+            from marts.registered cross join (select distinct {times} from marts.{mart}) as periods
+            anti join marts.{mart} as heard using (segment_id, {times})
+            """
+        )

@@ -29,6 +29,11 @@ ROWS = """
         ("count(when=word == 'a' and y >= 3)", 1),
         ("count(when=word != 'a' or not known(x))", 2),
         ("distinct(word)", 2),
+        ("distinct(word, when=y > 0)", 1),
+        ("distinct(word, when=y > 9)", 0),
+        ("coalesce(sum(x), sum(y))", 7),
+        ("100 * coalesce(sum(x) / (count() - 4), sum(y) / count()) + 1", 151),
+        ("coalesce(sum(x, when=y > 9), sum(y, when=y > 9))", None),
         ("max(seconds_between(start, finish)) / 60", 60),
         ("min(x) / max(y)", 0.25),
         ("sum(x) / (count() - 4)", None),
@@ -51,6 +56,9 @@ def test_a_formula_as_sql_gives_what_its_language_says(written, wanted):
         ("1 + 1", "aggregates nothing"),
         ("sum(x, where=flag)", "when="),
         ("sum(x, y)", "take one"),
+        ("coalesce(sum(x))", "no coalesce of two"),
+        ("coalesce(sum(x), y)", "'y'"),
+        ("sum(coalesce(x, y))", "no row expression"),
         ("count(x)", "count takes no"),
         ("distinct(x + y)", "takes a column"),
         ("sum(x) ** 2", "** 2"),
@@ -74,4 +82,5 @@ def test_a_quote_in_a_text_stays_in_the_text():
 def test_the_columns_of_a_formula_are_those_that_it_reads():
     tree = formula.parse("sum(vht, when=known(tti) and day != 'x') / sum(seconds_between(a, b)) + distinct(day)")
     assert formula.columns(tree) == {"vht", "tti", "day", "a", "b"}
+    assert formula.columns(formula.parse("coalesce(sum(x), max(y))")) == {"x", "y"}
     assert formula.distinct_columns(tree) == {"day"}

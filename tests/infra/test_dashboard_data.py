@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dashboards import spec
@@ -40,9 +41,28 @@ def test_the_newest_day_is_kept_however_many_cells_it_has(monkeypatch):
     assert dashboard_data.first_kept(cells, date(2026, 3, 1)) == date(2026, 3, 2)
 
 
+def test_two_days_of_5000_segments_are_held_even_when_one_has_25_hours():
+    days = pd.to_datetime(["2026-10-31", "2026-11-01", "2026-11-02"])
+    cells = pd.DataFrame({"day": days, "cells": [5000 * 24, 5000 * 25, 5000 * 24]})
+    assert dashboard_data.first_kept(cells, date(2026, 10, 1)) == date(2026, 11, 1)
+    assert dashboard_data.first_kept(cells[:2], date(2026, 10, 1)) == date(2026, 10, 31)
+
+
 def test_where_there_are_no_marts_the_reader_is_told_what_makes_them(endpoint):
     with pytest.raises(dashboard_data.NoMartsError, match=r"no marts\.\w+ yet: run `make demo`, or `trafficlake run`"):
         dashboard_data.read(spec.load(), open_catalog(), lambda count: None)
+
+
+def test_the_days_of_a_view_are_told_by_the_files_of_its_table(endpoint):
+    catalog = open_catalog()
+    days = pa.table({"local_date": [date(2026, 3, 1), date(2026, 3, 27)]})
+    catalog.create_namespace_if_not_exists("marts")
+    catalog.create_table("marts.congestion_daily", schema=days.schema).append(days)
+    try:
+        since, rows = dashboard_data.days_held(cubes(spec.load())[0]["segment_days.coarse"], catalog)
+    finally:
+        catalog.drop_table("marts.congestion_daily")
+    assert (since, rows) == (date(2025, 12, 26), 2)
 
 
 def test_open_alerts_are_cells_with_local_times_and_a_name_for_no_zone():

@@ -55,7 +55,7 @@ const cells = (() => {
   function grouped(cube, selection, dimensions, measures) {
     const codes = dimensions.map((name) => cube.dimensions[name].codes);
     const sizes = dimensions.map((name) => cube.dimensions[name].values.length);
-    const counted = [...new Set(measures.flatMap((name) => distinctColumns(cube.measures[name])))];
+    const counted = measures.flatMap((name) => distinctColumns(cube.measures[name]));
     const groups = new Map();
     for (const cell of selection) {
       let key = 0;
@@ -68,7 +68,9 @@ const cells = (() => {
       cube.terms.forEach((term, index) => {
         group.sums[index] = merged(term.merge, group.sums[index], term.values[cell]);
       });
-      counted.forEach((name, index) => group.distinct[index].add(cube.dimensions[name].codes[cell]));
+      counted.forEach(({ distinct, where }, index) => {
+        if (where === undefined || cube.terms[where].values[cell] > 0) group.distinct[index].add(cube.dimensions[distinct].codes[cell]);
+      });
     }
     return [...groups.values()].map((group) => ({
       codes: Object.fromEntries(dimensions.map((name, index) => [name, codes[index][group.cell]])),
@@ -85,15 +87,17 @@ const cells = (() => {
   function computed(node, group, counted) {
     if ("number" in node) return node.number;
     if ("term" in node) return group.sums[node.term];
-    if ("distinct" in node) return group.distinct[counted.indexOf(node.distinct)].size;
+    if ("distinct" in node) return group.distinct[counted.indexOf(node)].size;
     const left = computed(node.left, group, counted);
     const right = computed(node.right, group, counted);
+    if (node.op === "coalesce") return Number.isNaN(left) ? right : left;
     if (node.op === "/") return right === 0 ? NaN : left / right;
     return node.op === "+" ? left + right : node.op === "-" ? left - right : left * right;
   }
 
+  // The parts of a measure that count distinct values.
   function distinctColumns(node) {
-    if ("distinct" in node) return [node.distinct];
+    if ("distinct" in node) return [node];
     return node.op ? [...distinctColumns(node.left), ...distinctColumns(node.right)] : [];
   }
 

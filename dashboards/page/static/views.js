@@ -102,7 +102,10 @@ const views = (() => {
     made = visual.sort && visual.kind !== "heat_map" ? cells.ordered(made, visual.sort) : firstDimension ? cells.ordered(made, { by: firstDimension, descending: false }) : made;
     view.leftOut = visual.limit && visual.kind !== "heat_map" ? Math.max(0, made.length - visual.limit) : 0;
     if (visual.kind !== "heat_map") made = made.slice(0, visual.limit ?? undefined);
-    if (visual.kind === "map") made = [...made, ...silent(view, made, filter, everything)];
+    if (visual.kind === "map") {
+      const heard = made.filter((row) => row.values[view.dataset.reliability?.measure] !== 0);
+      made = [...heard, ...silent(view, heard, filter, everything)];
+    }
     if (visual.compare_weeks) view.earlier = earlierWeeks(view, made, filter);
     if (visual.trend) view.trends = trends(view, made, filter);
     return made;
@@ -115,8 +118,8 @@ const views = (() => {
     return cells.ordered(rows, { by: measure, descending: view.measure(measure).worse !== "low" })[0]?.codes[name];
   }
 
-  // Places that have a cell at another step alone, or none, as rows of which nothing is known; those of other zones are
-  // left out. `selection` is of all steps.
+  // Places of which nothing was observed at this step, as rows of which nothing is known; those of other zones are left
+  // out. `selection` is of all steps.
   function silent(view, rows, filter, selection) {
     const { cube, visual } = view;
     const present = new Set(rows.map((row) => view.label(visual.place, row)));

@@ -11,7 +11,7 @@ const words = (() => {
     // That nothing was observed is a figure only where it is what is asked for.
     const others = view.visual.measures.filter((name) => name !== view.dataset.reliability?.measure);
     const measures = others.length ? others : view.visual.measures;
-    if (rows.every((row) => measures.every((name) => Number.isNaN(row.values[name])))) return "No figure: sensors sent, but nothing usable was observed for these filters.";
+    if (rows.every((row) => measures.every((name) => Number.isNaN(row.values[name])))) return "No figure: nothing usable was observed for these filters.";
     return "";
   }
 

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from dashboards.quicksight.datasets import CATALOG, of_athena
 from dashboards.spec import Specs
+from dashboards.tables import tables
 from infra.aws.roles import ServiceRole, allow_listing, allow_results
 from infra.aws.stages import Stage
 from infra.workgroups import PLANNERS_RESULTS
@@ -70,9 +71,9 @@ class DashboardRole(ServiceRole):
         allow_results(self.allow, f"arn:aws:s3:::{city.results_bucket}", PLANNERS_RESULTS)
         self.allow(["kms:Decrypt", "kms:GenerateDataKey"], lake_key.key_arn)
 
-    def _allow_tables(self, stage: Stage, tables: Sequence[str]) -> None:
+    def _allow_tables(self, stage: Stage, read: Sequence[str]) -> None:
         catalog = f"arn:aws:glue:{stage.city.region}:{Aws.ACCOUNT_ID}"
-        databases = sorted({table.partition(".")[0] for table in tables})
+        databases = sorted({table.partition(".")[0] for table in read})
         # Athena asks for `default` in every query, whatever it reads ("Access to databases and tables in Glue").
         self.allow(
             ["glue:GetDatabase"],
@@ -80,9 +81,11 @@ class DashboardRole(ServiceRole):
             f"{catalog}:database/default",
             *(f"{catalog}:database/{database}" for database in databases),
         )
-        self.allow(["glue:GetTable"], *(f"{catalog}:table/{table.replace('.', '/')}" for table in tables))
+        self.allow(["glue:GetTable"], *(f"{catalog}:table/{table.replace('.', '/')}" for table in read))
         bucket = f"arn:aws:s3:::{stage.city.lake_bucket}"
-        places = [f"{table.replace('.', '/')}*" for table in tables]
+        # Views have no objects of their own.
+        views = {name for name, table in tables().items() if table.behind}
+        places = [f"{table.replace('.', '/')}*" for table in read if table not in views]
         self.allow(
             ["s3:GetObject"],
             *(f"{bucket}/{place}" for place in places),
@@ -93,7 +96,7 @@ class DashboardRole(ServiceRole):
 
 
 def tables_read(specs: Specs) -> list[str]:
-    """Return the tables that the datasets are made of, by full name."""
+    """Return the tables that the datasets are made of, by full name: for a view, those behind it too."""
     datasets = of_athena(specs)
-    joined = {dataset.join.mart for dataset in datasets if dataset.join}
-    return sorted({str(dataset.mart) for dataset in datasets} | joined)
+    named = {str(dataset.mart) for dataset in datasets} | {dataset.join.mart for dataset in datasets if dataset.join}
+    return sorted(named.union(*(set(tables()[name].behind) for name in named)))

@@ -16,7 +16,7 @@ from dashboards.spec import load
 NAMES = [dashboard.name for dashboard in load().dashboards]
 # Of the QuickSight user guide, "Functions by category".
 FUNCTIONS = {
-    *("sum", "min", "max", "count", "distinct_count", "sumif", "minif", "maxif", "countif"),
+    *("sum", "min", "max", "count", "distinct_count", "sumif", "minif", "maxif", "countif", "distinct_countif"),
     *("sumover", "minover", "maxover", "countover", "distinctcountover", "periodoverperiodlastvalue"),
     *("ifelse", "isnull", "isnotnull", "nullif", "coalesce", "concat", "datediff", "adddatetime", "truncdate", "now"),
     *("and", "or", "not"),

@@ -18,6 +18,7 @@ create macro minIf(x, c) as min(case when c then x end);
 create macro maxIf(x, c) as max(case when c then x end);
 create macro countIf(x, c) as count(case when c then x end);
 create macro distinct_count(x) as count(distinct x);
+create macro distinct_countIf(x, c) as count(distinct case when c then x end);
 create macro ifelse(c, x, y) as case when c then x else y end;
 create macro isNotNull(x) as x is not null;
 create macro dateDiff(x, y, unit) as date_diff('second', x, y);
@@ -72,7 +73,7 @@ def dataset_key(column, row):
 def in_duckdb(expression):
     quoted = re.sub(r"\{(\w+)\}", r'"\1"', expression)
     windows = r"(\w+)Over\((.*?), \[(.*?)\], PRE_AGG\)"
-    named = {"distinctCount": "count(distinct"}
+    named = {"distinctCount": "count(distinct "}
     return re.sub(windows, lambda at: f"{named.get(at[1], at[1] + '(')}{at[2]}) over (partition by {at[3]})", quoted)
 
 
@@ -92,7 +93,7 @@ def test_a_measure_is_the_same_in_quicksight_and_in_sql(database, dataset, measu
 
 def test_the_measure_of_a_rows_cell_is_that_of_the_cell(database):
     declared = load().datasets["segment_hours"]
-    for name in ("congestion_index", "observed_share", "speed"):
+    for name in ("congestion_index", "observed_share", "speed", "days"):
         tree = formula.parse(declared.measures[name].formula)
         window = in_duckdb(expressions.over(tree, ["cell"], counted="segment_id")).replace('"cell"', "cell")
         by_cell = figures(database, "segment_hours", formula.to_sql(tree))
@@ -102,8 +103,10 @@ def test_the_measure_of_a_rows_cell_is_that_of_the_cell(database):
 
 def test_the_measure_of_a_single_row_is_that_of_its_cell(database):
     declared = load().datasets["segment_hours"]
-    for name in ("congestion_index", "observed_share", "delay", "travel_time_index"):
-        tree = formula.parse(declared.measures[name].formula)
+    measures = ("congestion_index", "observed_share", "delay", "travel_time_index")
+    written = [declared.measures[name].formula for name in measures]
+    for text in (*written, "count(when=samples_observed > 0)", "distinct(hour_start, when=samples_observed > 0)"):
+        tree = formula.parse(text)
         both = f"select {formula.to_sql(tree)}, any_value({in_duckdb(expressions.of_one_row(tree))})"
         rows = database.execute(f"{both} from segment_hours group by rowid").fetchall()
         assert [left for left, _ in rows] == pytest.approx([right for _, right in rows])

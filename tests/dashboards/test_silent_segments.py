@@ -1,0 +1,70 @@
+"""A segment that sent nothing counts as unobserved wherever its zone or corridor is shown, and as nothing else."""
+
+import hand_made_lake as hand_made
+import pytest
+
+from dashboards import formula, spec
+
+# On that day nobody of the corridor south sent anything: S-1 of 180 samples an hour, and S-2 of 12.
+SILENT_DAY = "2026-03-20"
+
+
+@pytest.fixture(scope="module")
+def lake():
+    connection = hand_made.with_episodes(hand_made.lake())
+    for mart in ("congestion_hourly", "congestion_daily"):
+        connection.execute(f"delete from marts.{mart} where corridor_id = 'south' and local_date = '{SILENT_DAY}'")
+    return connection
+
+
+def figures(lake, dataset, condition, *measures):
+    declared = spec.load().datasets[dataset]
+    asked = ", ".join(formula.to_sql(formula.parse(declared.measures[name].formula)) for name in measures)
+    return lake.execute(f"select {asked} from {declared.mart} where {condition}").fetchone()
+
+
+@pytest.mark.parametrize("dataset", ["segment_days", "segment_hours"])
+def test_the_share_observed_of_a_zone_counts_silent_segments(lake, dataset):
+    # Of harbor: N-3 half of 12 samples an hour, E-1 all of 12, S-1 nothing of 180.
+    (share,) = figures(lake, dataset, f"zone_id = 'harbor' and local_date = '{SILENT_DAY}'", "observed_share")
+    assert share == pytest.approx(100 * (6 + 12) / (12 + 12 + 180))
+
+
+@pytest.mark.parametrize("dataset", ["segment_days", "segment_hours"])
+def test_a_day_without_anything_is_expected_and_is_no_day_of_data(lake, dataset):
+    week = "corridor_id = 'south' and local_date between date '2026-03-16' and date '2026-03-22'"
+    days, delay, per_day, share = figures(lake, dataset, week, "days", "delay", "delay_per_day", "observed_share")
+    assert days == 6
+    assert per_day == pytest.approx(delay / 6)
+    assert share == pytest.approx(100 * 6 / 7)
+    nothing = figures(lake, dataset, f"corridor_id = 'south' and local_date = '{SILENT_DAY}'", "days", "delay", "vkt")
+    assert nothing == (0, None, None)
+
+
+def test_the_newest_hour_is_one_of_which_something_was_observed(lake):
+    of_n2, of_all = (figures(lake, "segment_hours", which, "newest_hour") for which in ("segment_id = 'N-2'", "true"))
+    assert [f"{newest:%H:%M}" for (newest,) in (of_n2, of_all)] == ["17:00", "18:00"]
+
+
+@pytest.mark.slow
+def test_the_page_counts_days_and_shares_with_silent_segments_as_a_query_does(window, lake, tmp_path):
+    entry = hand_made.write_page(lake, tmp_path)
+    with window() as opened:
+        opened.go(entry, "#sheet=cost&corridor=south&from=2026-03-16&to=2026-03-22")
+        assert opened.figure("cost_figures", "days") == 6
+        assert opened.figure("cost_figures", "observed_share") == pytest.approx(100 * 6 / 7)
+        opened.go(entry, f"#sheet=cost&zone=harbor&from={SILENT_DAY}&to={SILENT_DAY}")
+        assert opened.figure("cost_figures", "observed_share") == pytest.approx(100 * 18 / 204)
+        assert opened.rows("delay_by_zone")[0]["observed_share"] == pytest.approx(100 * 18 / 204)
+        assert opened.drawn("delay_by_zone")[0]["marker"]["pattern"]["shape"] == ["/"]
+        # There are rows of expected samples, and nothing to draw.
+        opened.go(entry, f"#sheet=cost&corridor=south&from={SILENT_DAY}&to={SILENT_DAY}")
+        said = opened.page.text_content("#visual-delay_by_day .empty")
+        assert said == "No figure: nothing usable was observed for these filters."
+        # The slider stands at the day's last hour: what sent nothing then is said once, in words and as hollow marks.
+        opened.go(entry, f"#sheet=now&from={SILENT_DAY}&to={SILENT_DAY}")
+        assert "2 of 6 segments sent nothing in this hour" in opened.page.text_content("#visual-congestion_map .note")
+        assert sorted(row["segment_id"] for row in opened.rows("congestion_map")) == sorted(
+            one.segment_id for one in hand_made.CITY
+        )
+        assert opened.problems == []
