@@ -140,17 +140,17 @@ def _has_column(control: Control, source: Source) -> bool:
     return control.column is None or control.column in source.dataset.all_columns
 
 
-def _default_days(dashboard: Dashboard) -> int:
+def _default_days(control: Control, dashboard: Dashboard) -> int:
     """Return how many days a dashboard opens with: those to look at, and before them the weeks to compare with.
 
     A line finds earlier weeks only among the days that the filter leaves it.
     """
-    return _DAYS_SHOWN + 7 * max(visual.compare_weeks for visual in dashboard.visuals)
+    return (control.default_days or _DAYS_SHOWN) + 7 * max(visual.compare_weeks for visual in dashboard.visuals)
 
 
 def _parameters(control: Control, dashboard: Dashboard) -> list[Definition]:
     if control.kind == "date_range":
-        first = f"addDateTime(-{_default_days(dashboard) - 1}, 'DD', truncDate('DD', now()))"
+        first = f"addDateTime(-{_default_days(control, dashboard) - 1}, 'DD', truncDate('DD', now()))"
         return [_date_parameter(DATE_FROM, first), _date_parameter(DATE_TO, "truncDate('DD', now())")]
     name = _parameter_name(control.id)
     if control.kind == "leave_out":

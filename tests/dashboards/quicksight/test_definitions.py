@@ -171,8 +171,8 @@ def test_filters_work_on_visuals_of_their_dataset_and_have_their_control(definit
             assert all(used[visual] == datasets for visual in scope)
 
 
-@pytest.mark.parametrize(("name", "days"), [("today", 28), ("planning", 28 + 4 * 7), ("trust", 28)])
-def test_a_dashboard_opens_with_four_weeks_and_the_weeks_that_its_lines_are_compared_with(definitions, name, days):
+@pytest.mark.parametrize(("name", "days"), [("today", 2), ("planning", 28 + 4 * 7), ("trust", 28)])
+def test_a_dashboard_opens_with_its_days_and_the_weeks_that_its_lines_are_compared_with(definitions, name, days):
     rolling = {
         body["Name"]: body["DefaultValues"]["RollingDate"]["Expression"]
         for body in bodies(definitions[name]["ParameterDeclarations"], "DateTimeParameterDeclaration")
