@@ -49,12 +49,13 @@ const words = (() => {
       if (lines > visual.limit) said.push(`The first ${visual.limit} of ${lines.toLocaleString("en")}.`);
     }
     if (visual.kind === "map") {
+      said.push("Directions of one road lie side by side.");
       const quiet = rows.filter((row) => row.silent).length;
       if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing in this hour.`);
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
       if (lost.length) said.push(`Not on the map, because the registry has no coordinates: ${lost.slice(0, 20).join(", ")}${lost.length > 20 ? ` and ${lost.length - 20} more` : ""} (the table has all).`);
     }
-    if (visual.trend) said.push("Trend in brackets: days that are compared.");
+    if (visual.trend) said.push(`Trend: days that have the same weekday a week earlier, against those, where both are at least ${view.dataset.reliability?.at_least ?? 0} % observed (a day that is not over is not); in brackets how many. The small line goes day by day.`);
     return said.join(" ");
   }
 
