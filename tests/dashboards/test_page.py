@@ -169,7 +169,7 @@ def test_segments_without_coordinates_and_silent_ones_are_named(window, entry):
         opened.go(entry)
         note = opened.page.text_content("#visual-congestion_map .note")
         assert "no coordinates: E-1 " in note
-        assert "1 of 6 segments sent nothing in this hour" in note
+        assert "1 of 6 segments sent nothing usable in this hour" in note
 
 
 def test_what_is_under_80_percent_observed_is_marked_in_every_kind_of_visual(window, entry):

@@ -129,7 +129,7 @@ const views = (() => {
     const everywhere = !Object.keys(filter.choices).length;
     if (everywhere) for (const key of view.attributes.keys()) if (!candidates.has(key)) candidates.set(key, undefined);
     return [...candidates].filter(([key]) => !present.has(key)).map(([key, code]) => ({
-      codes: { [visual.place]: code }, labels: { [visual.place]: key, [visual.slider]: "nothing was sent" }, values: nothing, silent: true,
+      codes: { [visual.place]: code }, labels: { [visual.place]: key, [visual.slider]: "nothing usable was sent" }, values: nothing, silent: true,
     }));
   }
 

@@ -51,7 +51,7 @@ const words = (() => {
     if (visual.kind === "map") {
       said.push("Directions of one road lie side by side.");
       const quiet = rows.filter((row) => row.silent).length;
-      if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing in this hour.`);
+      if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing usable in this hour.`);
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
       if (lost.length) said.push(`Not on the map, because the registry has no coordinates: ${lost.slice(0, 20).join(", ")}${lost.length > 20 ? ` and ${lost.length - 20} more` : ""} (the table has all).`);
     }
