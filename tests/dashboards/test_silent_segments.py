@@ -63,7 +63,8 @@ def test_the_page_counts_days_and_shares_with_silent_segments_as_a_query_does(wi
         assert said == "No figure: nothing usable was observed for these filters."
         # The slider stands at the day's last hour: what sent nothing then is said once, in words and as hollow marks.
         opened.go(entry, f"#sheet=now&from={SILENT_DAY}&to={SILENT_DAY}")
-        assert "2 of 6 segments sent nothing usable in this hour" in opened.page.text_content("#visual-congestion_map .note")
+        note = opened.page.text_content("#visual-congestion_map .note")
+        assert "2 of 6 segments sent nothing usable in this hour" in note
         assert sorted(row["segment_id"] for row in opened.rows("congestion_map")) == sorted(
             one.segment_id for one in hand_made.CITY
         )
