@@ -54,12 +54,13 @@ def test_a_removed_device_is_cut_off_and_leaves_nothing_that_holds_up_its_policy
     device_home: DeviceHome, device: Device
 ) -> None:
     devices.provision(device.id, device_home.folder / "second", 20, device_home.authorities, settings(), rotate=True)
+    iot = boto3.client("iot")
+    of_device = set(iot.list_thing_principals(thingName=device.id)["principals"])
+    assert len(of_device) == 2
     devices.remove(device.id)
     assert device.client().connect() == "Not authorized"
-    iot = boto3.client("iot")
-    targets = iot.list_targets_for_policy(policyName=policy_name(settings()))["targets"]
-    attached = {row.certificate_id for row in devices.list_devices(settings())}
-    assert {target.rpartition("/")[2] for target in targets} <= attached
+    assert of_device.isdisjoint(iot.list_targets_for_policy(policyName=policy_name(settings()))["targets"])
+    assert of_device.isdisjoint(each["certificateArn"] for each in iot.list_certificates()["certificates"])
     assert device.id not in {row.device_id for row in devices.list_devices(settings())}
     with pytest.raises(UsageError, match="there is no device"):
         devices.remove(device.id)

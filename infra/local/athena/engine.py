@@ -56,7 +56,7 @@ class Outcome:
 
 Rows = list[list[Any]]
 
-# How long a server that has just started may be without a node that takes work.
+# How long a server may be without a node that takes work.
 NODES_LIMIT_S = 30.0
 
 
@@ -100,8 +100,8 @@ def run(
             outcome.columns = [Column(c["name"], c["type"], c["typeSignature"]) for c in reply["columns"]]
         if "error" in reply:
             error = reply["error"]
-            if error["errorName"] == "NO_NODES_AVAILABLE" and time.monotonic() < no_nodes_until:
-                # Only in the first moments of a server: nothing has run yet, so it can be asked again.
+            if _found_no_node(error) and time.monotonic() < no_nodes_until:
+                # In the first moments of a server, or on a very busy machine: nothing has run yet, so ask again.
                 time.sleep(0.2)
                 reply = _request("POST", f"{session.url}/v1/statement", headers, sql.encode())
                 continue
@@ -116,6 +116,11 @@ def run(
             _connections.request("DELETE", reply["nextUri"], headers=headers)
             raise QueryCancelled
         reply = _request("GET", reply["nextUri"] + "?maxWait=500ms", headers)
+
+
+def _found_no_node(error: dict[str, Any]) -> bool:
+    """Tell whether there was no node to run on; for a partitioned write Trino says so as an internal error."""
+    return error["errorName"] == "NO_NODES_AVAILABLE" or error.get("message") == "nodes is empty"
 
 
 def _request(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> dict[str, Any]:

@@ -16,8 +16,9 @@ import jmespath
 import pytest
 
 from infra import alert_definitions as definitions
-from infra import home
 from infra.aws.stages import STAGES
+from infra.home.environment import use_local_home
+from infra.home.resources import create_resources
 from tests.infra.aws.described import compared, described
 from tests.infra.aws.references import StageTemplates
 
@@ -139,8 +140,8 @@ SURELY_COMPARED = {
 def city_at_home(tmp_path_factory, run_endpoint):
     """A home of stage prod's city."""
     with run_endpoint(tmp_path_factory.mktemp("prod_at_home"), "--no-athena") as (url, _), patch.dict("os.environ"):
-        home.use_local_home(url)
-        home.create_resources(CITY)
+        use_local_home(url)
+        create_resources(CITY)
         yield
     boto3.DEFAULT_SESSION = None
 
