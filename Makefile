@@ -34,7 +34,7 @@ test: $(READY) ## the quick tests, in two processes
 test-slow: $(READY) ## whole-system runs that take minutes, in two processes
 	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
 
-test-nightly: $(READY) ## the state machine with its real steps, its roles, every kill, recipes, queries for analysts
+test-nightly: $(READY) ## the state machine with its real steps, its roles, kills and replays, recipes, queries for analysts
 	$(BIN)/python -m pytest -m nightly
 
 bench: $(READY) ## ratios against independent implementations, measured in one run

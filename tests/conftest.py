@@ -1,6 +1,7 @@
 """The local AWS endpoint for tests: real, in a process of its own, with its state in a temporary folder."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import urllib3
 from infra.home.environment import use_local_home
 from infra.home.resources import create_resources
 from infra.local import toolchain
+
+# Tests that run in the background of a shell ignore Ctrl-C, and so would what they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _free_port() -> int:

@@ -24,7 +24,7 @@ from pyiceberg.exceptions import NoSuchTableError
 from ingestion import simulator
 from tests.system.lost_reading import lose
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 # Midnight of the city's clock lies in the middle; long enough ago that no arrival is in the future.
 FIRST = datetime(2025, 3, 3, 6, tzinfo=UTC)
@@ -209,8 +209,6 @@ MOMENTS = (
     _said("✓ expectations"),
     _said("✓ publish"),
 )
-# One in each of the steps that write, for every change; all of them take a quarter of an hour.
-FEW = (BRANCHED, MOMENTS[6], MOMENTS[8], MOMENTS[10])
 
 
 def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> None:
@@ -234,19 +232,13 @@ def run_and_kill(home, moment: Moment, *arguments: str, with_children: bool) -> 
     assert running.wait() in (-signal.SIGKILL, 0)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(FEW, id="few", marks=pytest.mark.slow),
-        pytest.param(MOMENTS, id="all", marks=pytest.mark.nightly),
-    ],
-)
-def replayed(request, new_home, sent):
-    """A home that was killed at moments, got its hours in another order, and more for hours that were done."""
+@pytest.fixture(scope="module")
+def replayed(new_home, sent):
+    """A home that was killed at every moment, got its hours in another order, and more for hours that were done."""
     with new_home("replayed") as home:
         home.trafficlake("registry", "load", str(sent.registry))
         home.trafficlake("ingest", str(sent.late), "--via", "archive")
-        for number, moment in enumerate(request.param):
+        for number, moment in enumerate(MOMENTS):
             run_and_kill(home, moment, with_children=bool(number % 2))
         for file in (sent.early, sent.afterwards, sent.whole):
             home.trafficlake("ingest", str(file), "--via", "archive")
@@ -255,7 +247,6 @@ def replayed(request, new_home, sent):
         yield home
 
 
-@pytest.mark.slow
 def test_the_city_shows_what_a_replay_could_spoil(clean):
     sums = {name: sum(clean["marts.reconciliation_hourly"][name].to_pylist()) for name in ("duplicates", "rejected")}
     assert min(sums.values()) > 10
