@@ -104,7 +104,12 @@ def first_of_latest(newest: date | datetime, days: int, time_zone: str) -> date 
 
 
 def first_kept(cells: pd.DataFrame, since: date | datetime) -> date | datetime:
-    """Return the first of the latest days whose cells are at most MAX_CELLS together; at least the last day."""
+    """Return the first of the latest days whose cells are at most MAX_CELLS together; at least the last day.
+
+    That is `since` where nothing has to be left out.
+    """
+    if cells["cells"].sum() <= MAX_CELLS:
+        return since
     by_day = cells.assign(day=pd.to_datetime(cells["day"])).sort_values("day", ascending=False)
     kept = by_day[(by_day["cells"].cumsum() <= MAX_CELLS)]["day"]
     earliest = kept.min() if len(kept) else by_day["day"].max()

@@ -45,7 +45,13 @@ def test_two_days_of_5000_segments_are_held_even_when_one_has_25_hours():
     days = pd.to_datetime(["2026-10-31", "2026-11-01", "2026-11-02"])
     cells = pd.DataFrame({"day": days, "cells": [5000 * 24, 5000 * 25, 5000 * 24]})
     assert dashboard_data.first_kept(cells, date(2026, 10, 1)) == date(2026, 11, 1)
-    assert dashboard_data.first_kept(cells[:2], date(2026, 10, 1)) == date(2026, 10, 31)
+    assert dashboard_data.first_kept(cells[:2], date(2026, 10, 1)) == date(2026, 10, 1)
+
+
+@pytest.mark.parametrize("since", [date(2026, 2, 1), datetime(2026, 2, 1, 8)])
+def test_days_without_rows_are_not_taken_for_days_that_were_left_out(since):
+    cells = pd.DataFrame({"day": pd.to_datetime(["2026-03-02", "2026-03-01"]), "cells": [100, 100]})
+    assert dashboard_data.first_kept(cells, since) == since
 
 
 def test_where_there_are_no_marts_the_reader_is_told_what_makes_them(endpoint):
