@@ -82,3 +82,16 @@ def test_the_title_of_the_colours_is_whole_beside_a_short_heat_map(window, tmp_p
             picture, title = (one.bounding_box() for one in boxes.all())
             assert picture["y"] <= title["y"], visual
             assert title["y"] + title["height"] <= picture["y"] + picture["height"], visual
+
+
+def test_the_map_starts_at_the_newest_hour_that_is_observed_well_enough(window, tmp_path):
+    lake = hand_made.lake()
+    # The hour that runs: expected whole, and hardly begun.
+    newest = "select max(hour_start) from marts.congestion_hourly"
+    lake.execute(f"update marts.congestion_hourly set samples_observed = 1 where hour_start = ({newest})")
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path))
+        slider = opened.page.locator("#congestion_map-slider")
+        assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 10:00 PDT"
+        slider.press("End")
+        assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 11:00 PDT"

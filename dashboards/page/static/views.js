@@ -90,7 +90,7 @@ const views = (() => {
       if (!name) continue;
       const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
-      const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
+      const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? newestObserved(view, selection, name) ?? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
       own[name] = wanted;
       if (wanted === undefined) continue;
       view.chosen.push(String(cube.dimensions[name].values[wanted]));
@@ -109,6 +109,14 @@ const views = (() => {
     if (visual.compare_weeks) view.earlier = earlierWeeks(view, made, filter);
     if (visual.trend) view.trends = trends(view, made, filter);
     return made;
+  }
+
+  // What a slider starts with: the newest step that is observed well enough, for the hour that runs has hardly begun.
+  function newestObserved(view, selection, name) {
+    const { reliability } = view.dataset;
+    if (!reliability) return undefined;
+    const observed = cells.grouped(view.cube, selection, [name], [reliability.measure]).filter((row) => row.values[reliability.measure] >= reliability.at_least);
+    return cells.ordered(observed, { by: name, descending: true })[0]?.codes[name];
   }
 
   // What a chooser starts with: the one whose first measure is worst.
