@@ -83,6 +83,20 @@ def test_who_looks_at_the_newest_hour_is_shown_the_newest_after_a_reload(window,
         opened.page.wait_for_selector("#congestion_map-slider[aria-valuetext='Fri 2026-03-27 12:00 PDT']")
 
 
+def test_who_has_not_moved_the_slider_is_shown_the_hour_that_has_filled_up_after_a_reload(window, tmp_path):
+    specs = spec.load()
+    lake = hand_made.lake(days=2)
+    newest = "hour_start = (select max(hour_start) from marts.congestion_hourly)"
+    lake.execute(f"update marts.congestion_hourly set samples_observed = 1 where {newest}")
+    data = dataclasses.replace(hand_made.page_data(lake, specs), refresh_s=3)
+    with window() as opened:
+        opened.go(site.write(tmp_path, specs, data))
+        assert at_slider(opened) == "Fri 2026-03-27 10:00 PDT"
+        lake.execute(f"update marts.congestion_hourly set samples_observed = samples_expected where {newest}")
+        site.write(tmp_path, specs, hand_made.page_data(lake, specs))
+        opened.page.wait_for_selector("#congestion_map-slider[aria-valuetext='Fri 2026-03-27 11:00 PDT']")
+
+
 def test_the_file_of_rows_tells_the_two_hours_of_the_autumn_change_apart(window, tmp_path):
     lake = hand_made.with_episodes(hand_made.lake(days=1))
     for number in (8, 9):

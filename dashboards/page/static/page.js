@@ -253,9 +253,9 @@ const trafficlakePage = (() => {
   function keepView() {
     const kept = shown.map(({ visual, view, own, article }) => {
       const value = (name) => view.cube.dimensions[name].values[own[name]];
-      // Who looks at the newest hour wants the newest also then.
-      const isNewest = own[visual.slider] === view.steps?.at(-1);
-      const names = [visual.choose, isNewest ? null : visual.slider].filter(Boolean);
+      // Who has left the slider where it starts wants the newest also then.
+      const isAtStart = own[visual.slider] === view.start;
+      const names = [visual.choose, isAtStart ? null : visual.slider].filter(Boolean);
       return [visual.id, {
         values: Object.fromEntries(names.map((name) => [name, value(name)])),
         open: [...article.querySelectorAll("details")].map((details) => details.open),

@@ -90,11 +90,13 @@ const views = (() => {
       if (!name) continue;
       const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
-      const wanted = codes.includes(own[name]) ? own[name] : name === visual.slider ? newestObserved(view, selection, name) ?? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
-      own[name] = wanted;
-      if (wanted === undefined) continue;
-      view.chosen.push(String(cube.dimensions[name].values[wanted]));
-      selection = narrowed(name, wanted);
+      if (!codes.includes(own[name])) {
+        own[name] = name === visual.slider ? newestObserved(view, selection, name) ?? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
+        if (name === visual.slider) view.start = own[name];
+      }
+      if (own[name] === undefined) continue;
+      view.chosen.push(String(cube.dimensions[name].values[own[name]]));
+      selection = narrowed(name, own[name]);
     }
     view.selection = selection;
     let made = cells.grouped(cube, selection, view.dimensions, held.needed[visual.id]);
