@@ -140,11 +140,10 @@ def revoke(device_id: str, *, keep_newest: bool = False) -> int:
     """
     iot = boto3.client("iot")
     certificates = _known_certificates(iot, device_id)
-    standing = [certificate for certificate in certificates if certificate["status"] != "REVOKED"]
+    standing = _not_revoked(certificates)
     if keep_newest:
         standing = sorted(standing, key=lambda certificate: certificate["creationDate"])[:-1]
-    for certificate in standing:
-        iot.update_certificate(certificateId=certificate["certificateId"], newStatus="REVOKED")
+    _revoke(iot, standing)
     return sum(certificate["status"] == "ACTIVE" for certificate in standing)
 
 
@@ -155,7 +154,7 @@ def remove(device_id: str) -> None:
     """
     iot = boto3.client("iot")
     certificates = _known_certificates(iot, device_id)
-    revoke(device_id)
+    _revoke(iot, _not_revoked(certificates))
     for certificate in certificates:
         principal = certificate["certificateArn"]
         for policy in iot.list_attached_policies(target=principal)["policies"]:
@@ -163,6 +162,15 @@ def remove(device_id: str) -> None:
         iot.detach_thing_principal(thingName=device_id, principal=principal)
         iot.delete_certificate(certificateId=certificate["certificateId"])
     iot.delete_thing(thingName=device_id)
+
+
+def _not_revoked(certificates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [certificate for certificate in certificates if certificate["status"] != "REVOKED"]
+
+
+def _revoke(iot: Any, certificates: list[dict[str, Any]]) -> None:  # noqa: ANN401 — boto3 clients have no type
+    for certificate in certificates:
+        iot.update_certificate(certificateId=certificate["certificateId"], newStatus="REVOKED")
 
 
 def _known_certificates(iot: Any, device_id: str) -> list[dict[str, Any]]:  # noqa: ANN401 — boto3 clients have no type

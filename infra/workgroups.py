@@ -28,20 +28,20 @@ def workgroups(
     `scan_limit_bytes` is stopped, one of the pipeline at `pipeline_scan_limit_bytes`. At home there is neither key nor
     bill.
     """
-    limit, pipeline_limit = (
-        {} if most is None else {"BytesScannedCutoffPerQuery": most}
-        for most in (scan_limit_bytes, pipeline_scan_limit_bytes)
-    )
     encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}
     common = {
         "PublishCloudWatchMetricsEnabled": True,
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
 
+    def limit(most: int | None) -> dict[str, int]:
+        return {} if most is None else {"BytesScannedCutoffPerQuery": most}
+
     def results(prefix: str) -> dict[str, Any]:
         location = {"OutputLocation": f"s3://{city.results_bucket}/{prefix}"}
         return {"ResultConfiguration": location | ({"EncryptionConfiguration": encryption} if key_arn else {})}
 
+    enforced = {"EnforceWorkGroupConfiguration": True, **limit(scan_limit_bytes)}
     return [
         {
             "Name": city.workgroup,
@@ -49,18 +49,18 @@ def workgroups(
             "Configuration": {
                 **results(PIPELINE_RESULTS),
                 "EnforceWorkGroupConfiguration": False,
-                **pipeline_limit,
+                **limit(pipeline_scan_limit_bytes),
                 **common,
             },
         },
         {
             "Name": city.analysts_workgroup,
             "Description": "Queries of analysts",
-            "Configuration": {**results(ANALYSTS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+            "Configuration": {**results(ANALYSTS_RESULTS), **enforced, **common},
         },
         {
             "Name": city.planners_workgroup,
             "Description": "Queries of planners and of the dashboards that they look at",
-            "Configuration": {**results(PLANNERS_RESULTS), "EnforceWorkGroupConfiguration": True, **limit, **common},
+            "Configuration": {**results(PLANNERS_RESULTS), **enforced, **common},
         },
     ]
