@@ -5,6 +5,7 @@
 {% macro with_silent_segments(mart, registered_segments, dates, period) %}
 {% set period_start = 'periods.hour_start' if period == 'hour' else day_start('periods.local_date') %}
 {% set times = ['hour_start', 'local_date', 'local_hour'] if period == 'hour' else ['local_date'] %}
+{% set keys = ['segment_id', 'corridor_id', 'zone_id'] + times + ['day_type'] %}
 {% set period_intervals = 12 if period == 'hour' else intervals_of_day('periods.local_date') %}
 {% set figures = [
     'volume_veh', 'vkt', 'vht', 'speed_kmh', 'delay_veh_h', 'travel_time_index', 'congestion_index_avg',
@@ -41,16 +42,8 @@ silent as (
 )
 
 select
-    segment_id,
-    corridor_id,
-    zone_id,
-    {%- for time in times %}
-    {{ time }},
-    {%- endfor %}
-    day_type,
-    {%- for figure in figures %}
-    {{ figure }},
-    {%- endfor %}
+    {{ keys | join(',\n    ') }},
+    {{ figures | join(',\n    ') }},
     congested_minutes,
     observed_share,
     is_reliable,
@@ -59,13 +52,7 @@ select
 from {{ mart }}
 union all
 select
-    segment_id,
-    corridor_id,
-    zone_id,
-    {%- for time in times %}
-    {{ time }},
-    {%- endfor %}
-    day_type,
+    {{ keys | join(',\n    ') }},
     {%- for figure in figures %}
     cast(null as double) as {{ figure }},
     {%- endfor %}
