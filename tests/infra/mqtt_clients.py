@@ -52,7 +52,9 @@ class Client:
         self.messages: list[tuple[str, bytes]] = []
         self.ended = threading.Event()
         self._answered = threading.Event()
+        self._acknowledged: set[int] = set()
         self.paho.on_connect = self._on_connect
+        self.paho.on_publish = lambda _client, _data, message_id, *_: self._acknowledged.add(message_id)
         self.paho.on_disconnect = lambda *_: self.ended.set()
         self.paho.on_message = lambda _client, _data, message: self.messages.append((message.topic, message.payload))
 
@@ -76,9 +78,10 @@ class Client:
     def publish(self, topic: str, payload: Any, qos: int = 1) -> bool:
         """Publish, and say whether the broker acknowledged it before it ended the connection."""
         data = payload if isinstance(payload, bytes) else json.dumps(payload)
-        sent = self.paho.publish(topic, data, qos)
-        wait_for(lambda: sent.is_published() or self.ended.is_set())
-        return sent.is_published()
+        # Not its is_published(), which raises where the loop's thread sent it and lost the connection meanwhile.
+        message_id = self.paho.publish(topic, data, qos).mid
+        wait_for(lambda: message_id in self._acknowledged or self.ended.is_set())
+        return message_id in self._acknowledged
 
 
 @dataclass(frozen=True)
