@@ -150,7 +150,7 @@ def _lines(need: Resources, modes: dict[str, str], table: PriceTable) -> tuple[L
         line("lake", "Step Functions", "state_transition", need.state_transitions / 1000),
         line("storage", "S3 raw, first 30 days", "s3_standard", need.raw_standard_gb / MONTH_DAYS),
         line("storage", "S3 raw, to 90 days", "s3_infrequent", need.raw_infrequent_gb / MONTH_DAYS),
-        line("storage", "S3 raw, later", "s3_glacier", need.raw_archive_gb / MONTH_DAYS),
+        line("storage", "S3 raw, later", "s3_instant_archive", need.raw_archive_gb / MONTH_DAYS),
         line("storage", "S3 lake", "s3_standard", need.lake_total_gb / MONTH_DAYS),
         line("storage", "S3 puts", "s3_put", need.s3_puts / 1000),
         line("people", f"{measured.QUERIES_PER_DAY} queries", "athena_scan", need.query_scan_gb / 1024),

@@ -203,7 +203,7 @@ def size(city: City) -> Resources:
         dbt_scan_gb=_dbt_scan_bytes(city) / GB,
         query_scan_gb=measured.QUERIES_PER_DAY * max(_segment_5min_bytes(city), ATHENA_LEAST_BYTES) / GB,
         state_transitions=RUNS_PER_DAY * measured.STATE_TRANSITIONS_PER_RUN,
-        custom_metrics=3 * city.zones + 8,
+        custom_metrics=3 * city.zones + 8 + measured.REQUEST_METRICS,
         alarms=measured.ALARMS,
         log_gb=logs / GB,
     )

@@ -9,8 +9,11 @@ from constructs import Construct
 
 from infra.aws.defaults import RotatedKey, removal
 from infra.aws.stages import Stage
+from ingestion.devices.rules import REFUSED_PREFIX
 
 _UPLOAD_DAYS = 7
+# The filter of S3's metrics that counts what the topic rules keep.
+REFUSED_FILTER = REFUSED_PREFIX.strip("/")
 
 
 class AccessLogs(s3.Bucket):
@@ -117,6 +120,7 @@ class Buckets(Construct):
             access_logs=self.access_logs,
             transitions=cheaper_with_age(stage),
         )
+        self.raw.add_metric(id=REFUSED_FILTER, prefix=REFUSED_PREFIX)
         ours = {"stage": stage, "key": self.lake_key, "access_logs": self.access_logs}
         self.lake = DataBucket(self, "Lake", name=city.lake_bucket, **ours)
         self.results = DataBucket(

@@ -98,6 +98,18 @@ def _arrival(stage: Stage) -> tuple[Alarm, ...]:
             times=3,
             of=3,
         ),
+        Alarm(
+            "messages-refused",
+            metrics.refused_messages(stage.city),
+            "above",
+            expected_readings(stage) * stage.bad_readings_share,
+            "sensors, interval_s, bad_readings_share",
+            "Many messages of devices are no readings, or their topic rule could not pass them on; they are kept.",
+            "Read the newest objects under `device-errors/` in the raw bucket: with `failures` in them, mend the "
+            "rule's role or the stream; without, what the devices send.",
+            times=2,
+            of=3,
+        ),
     )
 
 

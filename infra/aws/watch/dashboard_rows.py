@@ -56,6 +56,12 @@ def _devices(city: CitySettings) -> tuple[Graph, ...]:
             tuple(Line(name[begin:].replace("_", " "), metrics.topic_rule(name)) for name in rules),
         ),
         Graph(
+            "Messages that went nowhere, kept",
+            "messages per 5 min",
+            (Line("kept", metrics.refused_messages(city)),),
+            ("messages-refused",),
+        ),
+        Graph(
             "Readings arriving",
             "records per 5 min",
             (Line("readings", metrics.stream(city.stream, "IncomingRecords", "records")),),

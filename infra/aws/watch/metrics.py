@@ -7,6 +7,7 @@ functions (`ingestion.alerts.metrics`) and from the hourly run (`infra.runners.m
 from dataclasses import dataclass
 
 from infra.alert_definitions import function_name, metrics_service
+from infra.aws.storage.buckets import REFUSED_FILTER
 from infra.runners import metrics as run_metrics
 from infra.settings import CitySettings
 from ingestion.alerts import metrics as alert_metrics
@@ -59,6 +60,15 @@ def machine(arn: str, metric: str, unit: str, statistic: str = "Sum", period_s: 
 def topic_rule(name: str) -> Metric:
     """Return how many messages a topic rule matched."""
     return Metric("AWS/IoT", "TopicMatch", (("RuleName", name),), "Sum", "messages")
+
+
+def refused_messages(city: CitySettings) -> Metric:
+    """Return how many messages of devices the topic rules kept because they went nowhere: the puts under their prefix.
+
+    The rules' own metrics name the type of an action by words that AWS documents nowhere.
+    """
+    dimensions = (("BucketName", city.raw_bucket), ("FilterId", REFUSED_FILTER))
+    return Metric("AWS/S3", "PutRequests", dimensions, "Sum", "messages")
 
 
 def alerts(city: CitySettings, metric: str, unit: str, statistic: str = "Sum") -> Metric:

@@ -82,6 +82,11 @@ def emitted(resources: Resources, account: str) -> set[Emitted]:
         for index in table["Properties"]["GlobalSecondaryIndexes"]:
             dimensions = frozenset({named, ("GlobalSecondaryIndexName", index["IndexName"])})
             found.add(("AWS/DynamoDB", "ConsumedWriteCapacityUnits", dimensions))
+    # Amazon S3, "Metrics and dimensions": request metrics are those of a filter of the bucket.
+    for bucket in of_type(resources, "AWS::S3::Bucket"):
+        for measured in bucket["Properties"].get("MetricsConfigurations", ()):
+            dimensions = frozenset({("BucketName", bucket["Properties"]["BucketName"]), ("FilterId", measured["Id"])})
+            found.add(("AWS/S3", "PutRequests", dimensions))
     for machine in of_type(resources, "AWS::StepFunctions::StateMachine"):
         arn = f"arn:aws:states:us-east-1:{account}:stateMachine:{machine['Properties']['StateMachineName']}"
         found |= {("AWS/States", metric, frozenset({("StateMachineArn", arn)})) for metric in names["AWS/States"]}
