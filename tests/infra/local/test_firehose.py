@@ -1,6 +1,7 @@
 """Delivery from a stream to objects, on a real endpoint: every test has its own bucket, stream and delivery stream."""
 
 import base64
+import dataclasses
 import gzip
 import io
 import json
@@ -238,9 +239,9 @@ def test_many_records_arrive_once_each(lane):
 
 
 def test_a_batch_half_written_by_a_killed_endpoint_is_taken_back(lane):
-    settings = read_settings(
-        lane.firehose.describe_delivery_stream(DeliveryStreamName=lane.name)["DeliveryStreamDescription"]
-    )
+    described = lane.firehose.describe_delivery_stream(DeliveryStreamName=lane.name)["DeliveryStreamDescription"]
+    # By another name than the stream's, whose own worker would take it back too.
+    settings = dataclasses.replace(read_settings(described), name=f"{lane.name}-dead")
     lane.s3.put_object(Bucket=lane.name, Key="errors/half", Body=b"{}")
     objects = [[lane.name, "errors/half"], [lane.name, "readings/half"]]
     lane.s3.create_bucket(Bucket=firehose.STATE_BUCKET)

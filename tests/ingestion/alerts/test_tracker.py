@@ -117,7 +117,7 @@ def keyed(folded):
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(logs(), st.data())
 def test_a_process_that_starts_anew_from_what_was_saved_and_reads_the_log_again_tells_the_same(log, data):
     """Cut anywhere, restore what had been saved by then, and read the whole log again."""
