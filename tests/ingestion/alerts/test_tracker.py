@@ -14,7 +14,6 @@ from ingestion.alerts.tracker import FLUSH_S, WAIT_S, fold, new_segment
 SECOND_US = 1_000_000
 START_US = 1_772_438_400_000_000
 THRESHOLDS = Thresholds(window_s=60, clear_for_s=60)
-NOTHING_SAVED = dict
 
 
 def reading(at_s: float, index: float, *, sensor: str = "a", segment: str = "s", arrived_s: float | None = None):
