@@ -57,7 +57,6 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
     connection.register("frame_of_hours", rows)
     connection.execute("create table marts.congestion_hourly as select * from frame_of_hours")
     _roll_up(connection, "congestion_daily", ["segment_id", "corridor_id", "zone_id"])
-    _roll_up(connection, "zone_congestion_daily", ["coalesce(zone_id, 'unassigned') as zone_id"])
     segments = pd.DataFrame(
         {
             "segment_id": one.segment_id,
@@ -201,7 +200,6 @@ def _roll_up(connection: duckdb.DuckDBPyConnection, name: str, things: list[str]
             sum(congestion_index_avg * samples_observed / samples_expected)
                 / nullif(sum(samples_observed / samples_expected), 0) as congestion_index_avg,
             max(congestion_index_max) as congestion_index_max, sum(congested_minutes) as congested_minutes,
-            min(imputation) as imputation,
             sum(samples_observed) as samples_observed, sum(samples_expected) as samples_expected
         from marts.congestion_hourly group by all
         """
