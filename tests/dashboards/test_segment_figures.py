@@ -63,6 +63,17 @@ def test_a_city_of_speeds_alone_has_speed_and_travel_time_over_lengths(dataset):
     assert figure(SPEEDS_ALONE, "delay", dataset) is None
 
 
+@pytest.mark.parametrize("dataset", ["segment_hours", "segment_days"])
+def test_speeds_alone_count_by_the_time_that_was_observed(dataset):
+    # 12 of 12 intervals at 100 km/h in free flow, 8 of 12 at 20 km/h where 40 is free flow.
+    rows = [
+        {"length_km": 1.0, "speed_kmh": 100.0, "travel_time_index": 1.0, **WHOLE},
+        {"length_km": 1.0, "speed_kmh": 20.0, "travel_time_index": 2.0, **WHOLE, "samples_observed": 8.0},
+    ]
+    assert figure(rows, "speed", dataset) == pytest.approx((12 + 8) / (12 / 100 + 8 / 20))
+    assert figure(rows, "travel_time_index", dataset) == pytest.approx((12 / 100 + 8 / 20) / (12 / 100 + 8 / 40))
+
+
 def test_silent_hours_are_not_reliable_and_hold_no_volume_that_was_filled_in():
     heard = {**WHOLE, "imputation": "none", "volume_basis": "observed"}
     rows = [
@@ -94,9 +105,11 @@ def test_the_page_shows_speed_and_travel_time_of_a_city_of_speeds_alone(window, 
         lake.execute(f"update marts.{mart} set volume_veh = null, vkt = null, vht = null, delay_veh_h = null")
     speed, travel_time_index = lake.execute(
         """
-        select sum(length_km) / sum(length_km / speed_kmh),
-            sum(length_km / speed_kmh) / sum(length_km / (speed_kmh * travel_time_index))
-        from marts.congestion_daily join marts.dim_segment using (segment_id)
+        select sum(km) / sum(km / speed_kmh), sum(km / speed_kmh) / sum(km / (speed_kmh * travel_time_index))
+        from (
+            select speed_kmh, travel_time_index, length_km * samples_observed / samples_expected as km
+            from marts.congestion_daily join marts.dim_segment using (segment_id)
+        ) as weighted
         """
     ).fetchone()
     with window() as opened:
