@@ -87,6 +87,12 @@ def test_silent_hours_are_not_reliable_and_hold_no_volume_that_was_filled_in():
     assert [figure(rows, share) for share in shares] == pytest.approx([50, 50, 100 / 5, 100 / 4])
 
 
+def test_what_could_not_be_converted_counts_among_the_rejected():
+    # 1,000 rows landed, and 500 documents more came and could not be converted.
+    hour = {"landed": 1000.0, "rejected": 10.0, "conversion_errors": 500.0}
+    assert figure([hour], "rejected_share", "reconciliation") == pytest.approx(100 * 510 / 1500)
+
+
 @pytest.mark.parametrize("dataset", ["segment_hours", "segment_days"])
 def test_where_volumes_are_known_speed_and_travel_time_are_weighted_by_them(dataset):
     # 60 vkt in 2 h at a free flow of 60 km/h, 200 vkt in 2.5 h at 100 km/h.
