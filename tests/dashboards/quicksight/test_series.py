@@ -21,7 +21,7 @@ def ranking(specs):
 def changed(ranking, delays):
     """Compute the change in DuckDB, of delays by days before the last chosen one."""
     database = duckdb.connect()
-    database.execute("create macro sumIf(x, c) as sum(case when c then x end)")
+    database.execute("create macro ifelse(c, x, y) as case when c then x else y end")
     database.execute("create macro addDateTime(n, unit, t) as t + n * interval 1 day")
     database.execute("create table days (local_date timestamp, delay_veh_h double)")
     rows = [(DATE_TO - timedelta(days=ago), delay) for ago, delay in delays.items()]
