@@ -73,8 +73,8 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
         says.append(series.change_in_words(source.dataset.measures[visual.trend.measure]))
     if visual.compare_weeks:
         says.append("Here earlier weeks are shown as far as the chosen days hold them.")
-    if source.dataset.all_columns[source.dataset.date].type == "instant":
-        says.append("Days and times are UTC.")
+    if fields.date_is_instant(source):
+        says.append("Times are UTC; chosen days are those of the city's standard time.")
     if unused := controls.not_applied(visual, dashboard, source):
         says.append(f"Not filtered by: {', '.join(unused)}.")
     return " ".join(says)

@@ -177,7 +177,8 @@ def test_a_dashboard_opens_with_its_days_and_the_weeks_that_its_lines_are_compar
         body["Name"]: body["DefaultValues"]["RollingDate"]["Expression"]
         for body in bodies(definitions[name]["ParameterDeclarations"], "DateTimeParameterDeclaration")
     }
-    today = "truncDate('DD', now())"
+    # At 16:00 in Los Angeles the day of UTC is tomorrow.
+    today = "truncDate('DD', addDateTime(-480, 'MI', now()))"
     assert rolling == {"DateFrom": f"addDateTime(-{days - 1}, 'DD', {today})", "DateTo": today}
 
 

@@ -15,7 +15,7 @@ DATE_TO = datetime(2026, 3, 29)
 def ranking(specs):
     """The ranking of corridors, and its dataset."""
     (visual,) = [visual for one in specs.dashboards for visual in one.visuals if visual.trend]
-    return visual, Source(specs, specs.datasets[visual.dataset])
+    return visual, Source(specs, specs.datasets[visual.dataset], "America/Los_Angeles")
 
 
 def changed(ranking, delays):
