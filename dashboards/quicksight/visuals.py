@@ -70,7 +70,7 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
             f"Point at a mark to read its {place}; “{_SEVERAL}” means more than one with this place and colour."
         )
     if visual.trend:
-        says.append(series.change_in_words(source.dataset.measures[visual.trend.measure]))
+        says.append(series.change_in_words(visual.trend, source))
     if visual.compare_weeks:
         says.append("Here earlier weeks are shown as far as the chosen days hold them.")
     if fields.date_is_instant(source):
@@ -298,7 +298,7 @@ def _table(visual: Visual, source: Source) -> Parts:
     inline: Definition = {}
     if visual.trend:
         name = visual.trend.measure
-        change = series.change(visual, source)
+        change = series.change(visual.trend, source)
         made.append(change)
         percent = source.dataset.measures[name].model_copy(update={"unit": "%", "digits": 0})
         values.append(fields.value(source, f"{visual.id}.change", change, percent))
