@@ -74,8 +74,7 @@ def choose(sheet: Sheet, visual: Visual, source: Source) -> Parts:
 def slider(sheet: Sheet, visual: Visual, source: Source) -> Parts:
     """Return the slider of a map: hours before the newest one, so that it starts at the newest in every time zone."""
     name = f"{_parameter_name(visual.id)}HoursBefore"
-    newest = f"maxOver({{{visual.slider}}}, [], PRE_FILTER)"
-    before = fields.calculated(source, HOURS_BEFORE, f"dateDiff({{{visual.slider}}}, {newest}, 'HH')")
+    before = fields.calculated(source, HOURS_BEFORE, f"dateDiff({{{visual.slider}}}, {_newest(visual, source)}, 'HH')")
     control = {
         "Slider": {
             **_control(sheet, name, f"Hours before the newest, of “{visual.title}” (24 is a day)"),
@@ -103,6 +102,21 @@ def slider(sheet: Sheet, visual: Visual, source: Source) -> Parts:
     }
     group = _group(f"slider-{visual.id}", at, _only(sheet, visual))
     return Parts(calculated=(before,), parameters=(parameter,), controls=(control,), filter_groups=(group,))
+
+
+def _newest(visual: Visual, source: Source) -> str:
+    """Return the newest hour that a row is observed well enough in, or the newest of all where none is.
+
+    The hour that runs has hardly begun. The page asks for the share of all places together, which would be a window of
+    a window.
+    """
+    hour = f"{{{visual.slider}}}"
+    newest = f"maxOver({hour}, [], PRE_FILTER)"
+    reliability, observed = source.dataset.reliability, fields.row_observed(source)
+    if reliability is None or observed is None:
+        return newest
+    reliable = f"ifelse({observed} >= {reliability.at_least:g}, {hour}, NULL)"
+    return f"coalesce(maxOver({reliable}, [], PRE_FILTER), {newest})"
 
 
 def first_rows(sheet: Sheet, visual: Visual, source: Source, measure: str) -> Parts:

@@ -164,6 +164,14 @@ def is_doubtful(source: Source) -> str | None:
     return f"{{{measure_name(measure)}}} < {reliability.at_least:g}"
 
 
+def row_observed(source: Source) -> str | None:
+    """Return the share of a single row that was observed, in %, or None for a dataset that cannot say."""
+    reliability = source.dataset.reliability
+    if reliability is None:
+        return None
+    return expressions.of_one_row(formula.parse(source.dataset.measures[reliability.measure].formula))
+
+
 def doubt(source: Source) -> str:
     """Return in words what makes a cell doubtful."""
     reliability = source.dataset.reliability

@@ -109,6 +109,8 @@ def test_every_figure_has_its_unit(specs, definition):
     }
     for body in visuals(definition):
         shown = [*bodies(body, "NumericalMeasureField"), *bodies(body, "DateMeasureField")]
+        # What pointing at a mark tells of it that is no text.
+        shown += [item for item in bodies(body, "ColumnTooltipItem") if "Aggregation" not in item]
         assert shown
         for field in shown:
             column = field["Column"]
@@ -256,7 +258,7 @@ def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
     (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
     tooltip = chart["ChartConfiguration"]["Tooltip"]
     assert (tooltip["TooltipVisibility"], tooltip["SelectedTooltipType"]) == ("VISIBLE", "DETAILED")
-    named, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
+    named, band, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
     # The segment's own id, or the same where a control offers it.
     assert named["ColumnTooltipItem"]["Column"]["ColumnName"] == "segment_id_choice"
     assert named["ColumnTooltipItem"]["Label"] == "segment"
@@ -264,8 +266,11 @@ def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
     (name,) = named["ColumnTooltipItem"]["Aggregation"].values()
     assert name["SimpleAttributeAggregation"] == "UNIQUE_VALUE"
     wells = chart["ChartConfiguration"]["FieldWells"]["GeospatialMapAggregatedFieldWells"]
-    shown = list(bodies([wells["Colors"], wells["Values"]], "FieldId"))
-    assert [each["FieldTooltipItem"]["FieldId"] for each in figures] == shown
+    assert [band["FieldTooltipItem"]["FieldId"]] == list(bodies(wells["Colors"], "FieldId"))
+    labels = ["Congestion index (0–100)", "Speed (km/h)", "Delay (veh·h)", "Observed (%)"]
+    assert [each["ColumnTooltipItem"]["Label"] for each in figures] == labels
+    # Marks of one size: by a measure those without a figure would have none.
+    assert "Values" not in wells
     assert f"“{name['ValueForMultipleValues']}”" in chart["Subtitle"]["FormatText"]["PlainText"]
 
 
