@@ -53,7 +53,8 @@ def series_of(
                 palette.append(_color_of_field(field["Name"], f"{visual.id}.{name}{suffix}", color))
         else:
             values.append(value(visual, source, name))
-            palette.append(_color_of_field(name, f"{visual.id}.{name}", hue))
+            shown = fields.measure_field(source, name)["Name"]
+            palette.append(_color_of_field(shown, f"{visual.id}.{name}", hue))
         for weeks in range(1, visual.compare_weeks + 1):
             field = _earlier(visual, source, name, weeks)
             values.append(value(visual, source, name, field, f".{weeks}"))

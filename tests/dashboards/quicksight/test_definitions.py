@@ -131,6 +131,16 @@ def test_sorting_labels_and_colours_are_of_fields_that_the_visual_has(definition
         assert set(bodies(body, "FieldId")) - spark_axes == has
 
 
+def test_the_colour_of_a_series_is_that_of_the_field_it_shows(definition):
+    for body in visuals(definition):
+        shown = {
+            field["FieldId"]: field["Column"]["ColumnName"]
+            for field in bodies(body["ChartConfiguration"]["FieldWells"], "NumericalMeasureField")
+        }
+        colored = [each["Element"] for each in chain(*bodies(body, "ColorMap")) if each["Element"]["FieldId"] in shown]
+        assert [each["FieldValue"] for each in colored] == [shown[each["FieldId"]] for each in colored]
+
+
 def test_ids_are_there_once_and_layouts_place_what_exists_without_overlap(definition):
     ids = [body["VisualId"] for body in visuals(definition)]
     assert len(ids) == len(set(ids))
