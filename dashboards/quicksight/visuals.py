@@ -62,6 +62,9 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
     says = []
     if source.dataset.reliability:
         says.append(f"Light grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
+    if visual.choose:
+        title = fields.column_title(source, visual.choose)
+        says.append(f"Here all are shown together until one {title} is picked in the list of this visual.")
     if visual.slider:
         says.append(_slider_in_words(source))
     if visual.kind == "map":

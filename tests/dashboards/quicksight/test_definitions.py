@@ -256,6 +256,13 @@ def test_what_quicksight_cannot_read_is_left_out_and_said(specs, definitions):
     assert alerts.title in sheet["Description"]
 
 
+@pytest.mark.parametrize(("name", "what"), [("segment_heat", "segment"), ("corridor_heat", "corridor")])
+def test_a_visual_of_one_thing_says_that_it_shows_all_until_one_is_picked(definitions, name, what):
+    (body,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == name]
+    says = f"Here all are shown together until one {what} is picked in the list of this visual."
+    assert says in body["Subtitle"]["FormatText"]["PlainText"]
+
+
 def test_points_of_the_map_have_a_colour_for_every_class(definitions):
     (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
     colours = {each["Element"]["FieldValue"]: each["Color"] for each in bodies(chart, "ColorMap").__next__()}
