@@ -131,8 +131,8 @@ def zone_rules(rules: Mapping[str, Sequence[str]], *, prefix: str, data_source_a
     for principal, zones in rules.items():
         if torn := [zone for zone in zones if "," in zone]:
             raise ValueError(
-                f"quicksight_zones of {principal}: {torn[0]!r} holds a comma, and QuickSight would grant each part of it"
-                " as a zone. List zones one by one; a zone whose id has a comma needs another id."
+                f"quicksight_zones of {principal}: {torn[0]!r} holds a comma, and QuickSight would grant its parts as"
+                " zones. List zones one by one; a zone whose id has a comma needs another id."
             )
     rows = [row for principal, zones in rules.items() for row in _rule_rows(principal, zones)]
     names = ("UserARN", "GroupARN", ZONE)

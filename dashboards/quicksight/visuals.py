@@ -61,7 +61,7 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
     """Say what is other than on the local page, and which controls do not work on a visual."""
     says = []
     if source.dataset.reliability:
-        says.append(f"Light grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
+        says.append(f"Grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
     if visual.choose:
         title = fields.column_title(source, visual.choose)
         says.append(f"Here all are shown together until one {title} is picked in the list of this visual.")
@@ -70,7 +70,8 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
     if visual.kind == "map":
         place = fields.column_title(source, str(visual.place))
         says.append(
-            f"Point at a mark to read its {place}; “{_SEVERAL}” means more than one with this place and colour."
+            f"A brown mark has no figure. Point at a mark to read its {place}; “{_SEVERAL}” means more than one with"
+            " this place and colour."
         )
     if visual.trend:
         says.append(series.change_in_words(visual.trend, source))
@@ -132,7 +133,7 @@ def _add_share_observed(visual_id: str, body: Definition, source: Source) -> Non
         "SecondaryValue": {"Visibility": "VISIBLE"},
         "PrimaryValueDisplayType": "ACTUAL",
     }
-    grey = {"TextColor": {"Solid": {"Expression": fields.is_doubtful(source), "Color": colors.DOUBTFUL}}}
+    grey = {"TextColor": {"Solid": {"Expression": fields.is_doubtful(source), "Color": colors.DOUBTFUL_TEXT}}}
     body["ConditionalFormatting"] = {"ConditionalFormattingOptions": [{"PrimaryValue": grey}]}
 
 
@@ -154,7 +155,7 @@ def _band(visual: Visual, source: Source) -> tuple[Definition, Definition]:
     labels = [f"{n + 1}: {bounds[n]:g} to {bounds[n + 1]:g}" for n in range(len(palette))]
     unknown, doubtful = f"{len(palette) + 2}: unknown", f"{len(palette) + 1}: {fields.doubt(source)}"
     cases = [f"isNull({figure})", f"'{unknown}'"]
-    coloured = {unknown: colors.NO_FIGURE}
+    coloured = {unknown: colors.NO_FIGURE_MARK}
     if source.dataset.reliability:
         cases += [f"{fields.row_observed(source)} < {source.dataset.reliability.at_least:g}", f"'{doubtful}'"]
         coloured[doubtful] = colors.DOUBTFUL

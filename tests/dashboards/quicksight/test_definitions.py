@@ -297,6 +297,29 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(color, ground):
+    darker, lighter = sorted((luminance(color), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_figures_can_be_read_where_they_are_doubtful(definitions):
+    texts = {each["Solid"]["Color"] for each in bodies(definitions, "TextColor")}
+    assert min(contrast(color, "#FFFFFF") for color in texts) >= 4.5  # WCAG 2.2, 1.4.3
+
+
+def test_a_mark_without_a_figure_is_seen_on_the_map_and_is_not_of_its_scale(definitions):
+    (chart,) = bodies(definitions["today"], "GeospatialMapVisual")
+    (classes,) = bodies(chart, "ColorMap")
+    colours = {each["Element"]["FieldValue"]: each["Color"] for each in classes}
+    (unknown,) = [color for label, color in colours.items() if label.endswith("unknown")]
+    assert contrast(unknown, "#E8E8E8") >= 3  # WCAG 2.2, 1.4.11
+    assert unknown not in {shade for scale in colors.SCALES.values() for shade in scale}
+    # What is grey is doubtful.
+    channels = [int(unknown[at : at + 2], 16) for at in (1, 3, 5)]
+    assert max(channels) - min(channels) > 100
+    assert "A brown mark has no figure." in chart["Subtitle"]["FormatText"]["PlainText"]
+
+
 @pytest.mark.parametrize("name", list(colors.SCALES))
 def test_a_scale_is_ordered_by_lightness_alone(name):
     lightness = [luminance(color) for color in colors.SCALES[name]]
