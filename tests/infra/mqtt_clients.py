@@ -48,6 +48,7 @@ class Client:
         self.paho = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id)
         self.paho.tls_set_context(tls)
         self.paho.max_inflight_messages_set(500)
+        self.paho.connect_timeout = WITHIN_S
         self.answer: str | None = None
         self.messages: list[tuple[str, bytes]] = []
         self.ended = threading.Event()
