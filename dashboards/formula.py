@@ -85,6 +85,14 @@ def distinct_columns(tree: ast.expr) -> set[str]:
     return {part.row.id for part in aggregates(tree) if part.function == "distinct"}  # type: ignore[union-attr]
 
 
+def summed_column(tree: ast.expr) -> str | None:
+    """Return the column of which a formula is the plain sum, or None where it is anything else."""
+    match tree:
+        case ast.Call(func=ast.Name(id="sum"), args=[ast.Name(id=column)], keywords=[]):
+            return column
+    return None
+
+
 def to_sql(tree: ast.expr) -> str:
     """Return a whole formula as SQL of Athena (and DuckDB)."""
     if isinstance(tree, ast.BinOp):

@@ -179,10 +179,14 @@ class Colors(Part):
 
 
 class Trend(Part):
-    """The change of a measure against the same weekdays a week before, and its course over the days."""
+    """The change of a measure's mean per day against the same weekdays a week before, and its course over the days.
 
-    measure: Name
-    over: Name
+    The days that are compared are the last `days` whole ones up to the chosen end, whatever the chosen start is.
+    """
+
+    measure: Name = Field(description="the sum of a column, of which there can be a mean per day")
+    over: Name = Field(description="column of the local day, by which the dataset is filtered")
+    days: int = Field(7, ge=1, le=7, description="a week at most, so that no day is on both sides")
 
 
 class Sort(Part):
@@ -321,6 +325,8 @@ def _check(path: Path, dashboard: Dashboard, datasets: dict[str, Dataset]) -> No
             columns = {"dimensions": set(visual.dimensions), "kind": ON_A_MAP if visual.kind == "map" else set()}
             _refuse_unknown(columns, set(dataset.all_columns), "column")
             _refuse_unknown({**measures, "sort.by": sort}, set(dataset.measures), "measure")
+            if visual.trend:
+                _check_trend(visual.trend, dataset)
         except ValueError as error:
             raise SpecError(f"{path.name}: {visual.id}.{error}") from error
     columns_used = {column for visual in dashboard.visuals for column in datasets[visual.dataset].all_columns}
@@ -329,6 +335,13 @@ def _check(path: Path, dashboard: Dashboard, datasets: dict[str, Dataset]) -> No
             raise SpecError(
                 f"{path.name}: controls.{control.id}: no dataset of this dashboard has the column {control.column}"
             )
+
+
+def _check_trend(trend: Trend, dataset: Dataset) -> None:
+    if formula.summed_column(formula.parse(dataset.measures[trend.measure].formula)) is None:
+        raise ValueError(f"trend.measure: {trend.measure} is not the sum of a column")
+    if trend.over != dataset.date or dataset.all_columns[trend.over].type != "date":
+        raise ValueError(f"trend.over: {trend.over} is not the local day that {dataset.name} is filtered by")
 
 
 def _refuse_unknown(named: dict[str, set[str]], known: set[str], what: str) -> None:

@@ -9,7 +9,11 @@ from typing import Any
 from dashboards.spec import Colors, Measure
 
 DOUBTFUL = "#BDBDBD"
+# Of text on white, where a lighter grey cannot be read.
+DOUBTFUL_TEXT = "#767676"
 NO_FIGURE = "#EDEDED"
+# Of a mark without a figure on a light map: brown, which no scale has, in any colour vision.
+NO_FIGURE_MARK = "#8B4513"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 SCALES = {
     "cividis": ("#00224E", "#434E6C", "#7D7C78", "#BCAF6F", "#FEE838"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dashboards.quicksight import fields
+from dashboards.quicksight import days, fields
 from dashboards.quicksight.datasets import choice_name
 from dashboards.quicksight.fields import Source
 from dashboards.quicksight.parts import Parts
@@ -24,10 +24,12 @@ def controls_of(dashboard: Dashboard, sources: dict[str, Source]) -> Parts:
     groups: list[Definition] = []
     calculated: list[Definition] = []
     for control, filtered in _applied(dashboard, sources):
-        parameters += _parameters(control, dashboard)
+        parameters += _parameters(control, dashboard, filtered[0].time_zone)
         for source in filtered:
             if control.kind == "leave_out":
                 calculated.append(_left_out(control, source))
+            if control.kind == "date_range" and (by_time := fields.local_date(source)):
+                calculated.append(by_time)
             scope = _scope(dashboard, source, dates=control.kind == "date_range")
             if scope:
                 groups.append(_group(f"{control.id}-{source.dataset.name}", _filter(control, source), scope))
@@ -72,8 +74,7 @@ def choose(sheet: Sheet, visual: Visual, source: Source) -> Parts:
 def slider(sheet: Sheet, visual: Visual, source: Source) -> Parts:
     """Return the slider of a map: hours before the newest one, so that it starts at the newest in every time zone."""
     name = f"{_parameter_name(visual.id)}HoursBefore"
-    newest = f"maxOver({{{visual.slider}}}, [], PRE_FILTER)"
-    before = fields.calculated(source, HOURS_BEFORE, f"dateDiff({{{visual.slider}}}, {newest}, 'HH')")
+    before = fields.calculated(source, HOURS_BEFORE, f"dateDiff({{{visual.slider}}}, {_newest(visual, source)}, 'HH')")
     control = {
         "Slider": {
             **_control(sheet, name, f"Hours before the newest, of “{visual.title}” (24 is a day)"),
@@ -103,6 +104,21 @@ def slider(sheet: Sheet, visual: Visual, source: Source) -> Parts:
     return Parts(calculated=(before,), parameters=(parameter,), controls=(control,), filter_groups=(group,))
 
 
+def _newest(visual: Visual, source: Source) -> str:
+    """Return the newest hour that a row is observed well enough in, or the newest of all where none is.
+
+    The hour that runs has hardly begun. The page asks for the share of all places together, which would be a window of
+    a window.
+    """
+    hour = f"{{{visual.slider}}}"
+    newest = f"maxOver({hour}, [], PRE_FILTER)"
+    reliability, observed = source.dataset.reliability, fields.row_observed(source)
+    if reliability is None or observed is None:
+        return newest
+    reliable = f"ifelse({observed} >= {reliability.at_least:g}, {hour}, NULL)"
+    return f"coalesce(maxOver({reliable}, [], PRE_FILTER), {newest})"
+
+
 def first_rows(sheet: Sheet, visual: Visual, source: Source, measure: str) -> Parts:
     """Return the filter that leaves a table the rows that come first by a measure."""
     descending = visual.sort is None or visual.sort.descending
@@ -120,7 +136,7 @@ def first_rows(sheet: Sheet, visual: Visual, source: Source, measure: str) -> Pa
 
 def not_applied(visual: Visual, dashboard: Dashboard, source: Source) -> list[str]:
     """Return the titles of the controls that do not work on a visual."""
-    applied = _applied(dashboard, fields.sources_of(source.specs, dashboard))
+    applied = _applied(dashboard, fields.sources_of(source.specs, dashboard, source.time_zone))
     titles = [control.title for control, _ in applied if not _has_column(control, source)]
     dates = [control.title for control in dashboard.controls if control.kind == "date_range" and visual.slider]
     return [*dates, *titles]
@@ -148,10 +164,11 @@ def _default_days(control: Control, dashboard: Dashboard) -> int:
     return (control.default_days or _DAYS_SHOWN) + 7 * max(visual.compare_weeks for visual in dashboard.visuals)
 
 
-def _parameters(control: Control, dashboard: Dashboard) -> list[Definition]:
+def _parameters(control: Control, dashboard: Dashboard, time_zone: str) -> list[Definition]:
     if control.kind == "date_range":
-        first = f"addDateTime(-{_default_days(control, dashboard) - 1}, 'DD', truncDate('DD', now()))"
-        return [_date_parameter(DATE_FROM, first), _date_parameter(DATE_TO, "truncDate('DD', now())")]
+        today = days.today(time_zone)
+        first = f"addDateTime(-{_default_days(control, dashboard) - 1}, 'DD', {today})"
+        return [_date_parameter(DATE_FROM, first), _date_parameter(DATE_TO, today)]
     name = _parameter_name(control.id)
     if control.kind == "leave_out":
         return [
@@ -200,10 +217,11 @@ def _left_out(control: Control, source: Source) -> Definition:
 def _filter(control: Control, source: Source) -> Definition:
     filter_id = f"{control.id}-{source.dataset.name}"
     if control.kind == "date_range":
+        by_time = fields.local_date(source)
         return {
             "TimeRangeFilter": {
                 "FilterId": filter_id,
-                "Column": fields.identifier(source, source.dataset.date),
+                "Column": fields.identifier(source, by_time["Name"] if by_time else source.dataset.date),
                 "IncludeMinimum": True,
                 "IncludeMaximum": True,
                 "RangeMinimumValue": {"Parameter": DATE_FROM},

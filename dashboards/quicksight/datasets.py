@@ -125,7 +125,15 @@ def zone_rules(rules: Mapping[str, Sequence[str]], *, prefix: str, data_source_a
 
     Whoever is not in it sees no rows ("Using row-level security with user-based rules"). The rules are the query: there
     is no table to keep, and a change is a deployment.
+
+    Raises ValueError for a zone with a comma: QuickSight takes what is between commas as zones of their own.
     """
+    for principal, zones in rules.items():
+        if torn := [zone for zone in zones if "," in zone]:
+            raise ValueError(
+                f"quicksight_zones of {principal}: {torn[0]!r} holds a comma, and QuickSight would grant its parts as"
+                " zones. List zones one by one; a zone whose id has a comma needs another id."
+            )
     rows = [row for principal, zones in rules.items() for row in _rule_rows(principal, zones)]
     names = ("UserARN", "GroupARN", ZONE)
     columns = [{"Name": name, **_TYPES["text"]} for name in names]

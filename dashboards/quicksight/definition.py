@@ -14,9 +14,12 @@ _GRID_COLUMNS = 36
 _CONTROL_COLUMNS = 6
 
 
-def definition(specs: Specs, dashboard: Dashboard, data_set_arn: Callable[[str], str]) -> Definition:
-    """Return what CreateDashboard and CreateAnalysis take as Definition. `data_set_arn` gives that of a dataset."""
-    sources = sources_of(specs, dashboard)
+def definition(specs: Specs, dashboard: Dashboard, data_set_arn: Callable[[str], str], *, time_zone: str) -> Definition:
+    """Return what CreateDashboard and CreateAnalysis take as Definition.
+
+    `data_set_arn` gives that of a dataset; `time_zone` is the city's, whose days it opens with.
+    """
+    sources = sources_of(specs, dashboard, time_zone)
     by_sheet = {sheet.id: _sheet_parts(dashboard, sheet, sources) for sheet in dashboard.sheets}
     every = together([controls.controls_of(dashboard, sources), *by_sheet.values()])
     return {

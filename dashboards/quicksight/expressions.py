@@ -1,8 +1,9 @@
 """Formulas of measures in the language of QuickSight's calculated fields.
 
-Facts from the QuickSight user guide ("Functions and operators"): `sumIf` and its like take a row expression and a
-condition, `dateDiff(a, b, 'SS')` is positive where b is later, booleans of Athena become integers ("Supported data
-types and values"). Division is made one of decimals, and unknown where the divisor is 0, by ourselves.
+Facts from the QuickSight user guide ("Functions and operators"): `sumIf` and its like take a field and no expression,
+so that a condition is an `ifelse` inside of `sum`; `dateDiff(a, b, 'SS')` is positive where b is later, booleans of
+Athena become integers ("Supported data types and values"). Division is made one of decimals, and unknown where the
+divisor is 0, by ourselves.
 """
 
 import ast
@@ -22,10 +23,7 @@ def aggregated(tree: ast.expr, *, counted: str, only_where: str = "") -> str:
     """
 
     def aggregate(part: formula.Aggregate) -> str:
-        value, conditions = _row_and_conditions(part, counted, only_where)
-        if not conditions:
-            return f"{_AGGREGATES[part.function]}({value})"
-        return f"{_AGGREGATES[part.function]}If({value}, {conditions})"
+        return f"{_AGGREGATES[part.function]}({_counted_value(part, counted, only_where)})"
 
     return _formula(tree, aggregate)
 
@@ -38,10 +36,7 @@ def over(tree: ast.expr, partition: list[str], *, counted: str) -> str:
     cell = ", ".join(f"{{{column}}}" for column in partition)
 
     def aggregate(part: formula.Aggregate) -> str:
-        value, conditions = _row_and_conditions(part, counted, "")
-        if conditions:
-            value = f"ifelse({conditions}, {value}, NULL)"
-        return f"{_OVER[part.function]}({value}, [{cell}], PRE_AGG)"
+        return f"{_OVER[part.function]}({_counted_value(part, counted, '')}, [{cell}], PRE_AGG)"
 
     return _formula(tree, aggregate)
 
@@ -59,10 +54,12 @@ def of_one_row(tree: ast.expr) -> str:
     return _formula(tree, aggregate)
 
 
-def _row_and_conditions(part: formula.Aggregate, counted: str, only_where: str) -> tuple[str, str]:
+def _counted_value(part: formula.Aggregate, counted: str, only_where: str) -> str:
+    """Return what a row adds to an aggregate, unknown where the row is none of it."""
     value = f"{{{counted}}}" if part.row is None else _row(part.row)
     own = "" if part.condition is None else _condition(part.condition)
-    return value, " AND ".join(filter(None, (own, only_where)))
+    conditions = " AND ".join(filter(None, (own, only_where)))
+    return f"ifelse({conditions}, {value}, NULL)" if conditions else value
 
 
 def _formula(tree: ast.expr, aggregate: Callable[[formula.Aggregate], str]) -> str:

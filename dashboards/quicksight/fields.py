@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards import formula
-from dashboards.quicksight import datasets, expressions
+from dashboards.quicksight import datasets, days, expressions
 from dashboards.spec import Dashboard, Dataset, Measure, Specs
 
 Definition = dict[str, Any]
 HOUR = "hour (local)"
+_LOCAL_TIME = "time (local, standard time)"
 _TIMES = ("date", "instant")
 # A column of hours, as instants, and those that say the same in local time.
 _HOUR_START, _LOCAL = "hour_start", ("local_date", "local_hour")
@@ -16,10 +17,11 @@ _HOUR_START, _LOCAL = "hour_start", ("local_date", "local_hour")
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset as visuals use it."""
+    """A dataset as visuals use it, of a city in a time zone."""
 
     specs: Specs
     dataset: Dataset
+    time_zone: str
 
     @property
     def counted(self) -> str:
@@ -36,10 +38,10 @@ class Source:
         return {_HOUR_START, *_LOCAL} <= self.dataset.all_columns.keys()
 
 
-def sources_of(specs: Specs, dashboard: Dashboard) -> dict[str, Source]:
+def sources_of(specs: Specs, dashboard: Dashboard, time_zone: str) -> dict[str, Source]:
     """Return the datasets by name that a dashboard's visuals use and QuickSight can read."""
     return {
-        visual.dataset: Source(specs, specs.datasets[visual.dataset])
+        visual.dataset: Source(specs, specs.datasets[visual.dataset], time_zone)
         for visual in dashboard.visuals
         if specs.datasets[visual.dataset].source == "athena"
     }
@@ -58,6 +60,18 @@ def calculated(source: Source, name: str, expression: str) -> Definition:
 def local_hour(source: Source) -> Definition:
     """Return the start of a row's hour in local time; where clocks go back, two hours become one."""
     return calculated(source, HOUR, "addDateTime({local_hour}, 'HH', {local_date})")
+
+
+def date_is_instant(source: Source) -> bool:
+    """Tell whether a dataset is filtered by an instant, which is UTC, and not by a local day."""
+    return source.dataset.all_columns[str(source.dataset.date)].type == "instant"
+
+
+def local_date(source: Source) -> Definition | None:
+    """Return the field that chosen days filter a dataset by where that is no column of it."""
+    if not date_is_instant(source):
+        return None
+    return calculated(source, _LOCAL_TIME, days.local(f"{{{source.dataset.date}}}", source.time_zone))
 
 
 def column_shown(source: Source, column: str) -> str:
@@ -148,6 +162,14 @@ def is_doubtful(source: Source) -> str | None:
         return None
     measure = source.dataset.measures[reliability.measure]
     return f"{{{measure_name(measure)}}} < {reliability.at_least:g}"
+
+
+def row_observed(source: Source) -> str | None:
+    """Return the share of a single row that was observed, in %, or None for a dataset that cannot say."""
+    reliability = source.dataset.reliability
+    if reliability is None:
+        return None
+    return expressions.of_one_row(formula.parse(source.dataset.measures[reliability.measure].formula))
 
 
 def doubt(source: Source) -> str:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from dashboards import formula
-from dashboards.quicksight import colors, controls, expressions, fields
+from dashboards.quicksight import colors, controls, days, expressions, fields
 from dashboards.quicksight.fields import Source
-from dashboards.spec import Measure, Visual
+from dashboards.spec import Trend, Visual
 
 Definition = dict[str, Any]
+_WEEK_DAYS = 7
 
 
 def value(visual: Visual, source: Source, name: str, field: Definition | None = None, suffix: str = "") -> Definition:
@@ -52,7 +53,8 @@ def series_of(
                 palette.append(_color_of_field(field["Name"], f"{visual.id}.{name}{suffix}", color))
         else:
             values.append(value(visual, source, name))
-            palette.append(_color_of_field(name, f"{visual.id}.{name}", hue))
+            shown = fields.measure_field(source, name)["Name"]
+            palette.append(_color_of_field(shown, f"{visual.id}.{name}", hue))
         for weeks in range(1, visual.compare_weeks + 1):
             field = _earlier(visual, source, name, weeks)
             values.append(value(visual, source, name, field, f".{weeks}"))
@@ -89,28 +91,36 @@ def _series_with_doubt(visual: Visual, source: Source) -> Definition:
     )
 
 
-def change(visual: Visual, source: Source) -> Definition:
-    """Return the change of a measure, in percent, that `change_in_words` tells of."""
-    if visual.trend is None:
-        raise ValueError(f"{visual.id} has no trend")
-    measure = source.dataset.measures[visual.trend.measure]
-    tree = formula.parse(measure.formula)
-    # The last of the chosen days is today at first, which is not over.
-    end = f"${{{controls.DATE_TO}}}"
-    middle, start = (f"addDateTime(-{days}, 'DD', {end})" for days in (7, 14))
-    last, before = (
-        expressions.aggregated(
-            tree,
-            counted=source.counted,
-            only_where=f"{{{visual.trend.over}}} >= {first} AND {{{visual.trend.over}}} < {after}",
-        )
-        for first, after in ((middle, end), (start, middle))
+def change(trend: Trend, source: Source) -> Definition:
+    """Return the change of a measure's mean per day, in percent, that `change_in_words` tells of."""
+    measure = source.dataset.measures[trend.measure]
+    column = formula.summed_column(formula.parse(measure.formula))
+    per_day = formula.parse(f"sum({column}) / distinct({trend.over}, when=known({column}))")
+    chosen, today = f"${{{controls.DATE_TO}}}", days.today(source.time_zone)
+    end = f"ifelse({chosen} < {today}, addDateTime(1, 'DD', {chosen}), {today})"
+    start, end_before, start_before = (
+        f"addDateTime(-{ago}, 'DD', {end})" for ago in (trend.days, _WEEK_DAYS, _WEEK_DAYS + trend.days)
     )
-    name = f"{measure.title}, 7 whole days against the 7 before (%)"
-    return fields.calculated(source, name, f"(100.0 * ({last} - {before}) / nullIf({before}, 0))")
+    # Rows of days that are not chosen are not there, so that a part of the days would be taken for all.
+    all_chosen = f"${{{controls.DATE_FROM}}} <= {start_before}"
+    last = _within(trend.over, start, end)
+    before = f"{_within(trend.over, start_before, end_before)} AND {all_chosen}"
+    now, earlier = (
+        expressions.aggregated(per_day, counted=source.counted, only_where=window) for window in (last, before)
+    )
+    name = f"{measure.title} per day, {trend.days} whole days against a week before (%)"
+    return fields.calculated(source, name, f"(100.0 * {now} / nullIf({earlier}, 0) - 100.0)")
 
 
-def change_in_words(measure: Measure) -> str:
-    """Return what `change` computes, which is other than on the local page."""
-    days = "of the 7 days before the last chosen day, against the 7 days before those"
-    return f"Here, on QuickSight, the trend is {measure.title.lower()} {days}."
+def _within(column: str, start: str, end: str) -> str:
+    return f"{{{column}}} >= {start} AND {{{column}}} < {end}"
+
+
+def change_in_words(trend: Trend, source: Source) -> str:
+    """Return what `change` computes: the page alone compares day with day."""
+    measure = source.dataset.measures[trend.measure].title.lower()
+    return (
+        f"Trend: mean {measure} per day of the last {trend.days} whole days up to the chosen end, against the same"
+        " weekdays a week before. Here each side has all of its days with a figure, whether or not the other side has"
+        " their partners, and doubtful ones too; there is no trend unless the chosen days hold both sides."
+    )

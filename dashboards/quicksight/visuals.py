@@ -4,7 +4,7 @@ QuickSight has neither hatching nor hollow marks. What is observed too little is
 lines and bars, a cell without colour, a grey row, a grey point.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from dashboards import formula
@@ -61,23 +61,34 @@ def _notes(dashboard: Dashboard, visual: Visual, source: Source) -> str:
     """Say what is other than on the local page, and which controls do not work on a visual."""
     says = []
     if source.dataset.reliability:
-        says.append(f"Light grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
+        says.append(f"Grey here, in place of hatching and hollow marks: {fields.doubt(source)}.")
+    if visual.choose:
+        title = fields.column_title(source, visual.choose)
+        says.append(f"Here all are shown together until one {title} is picked in the list of this visual.")
     if visual.slider:
-        says.append("The slider counts hours back from the newest.")
+        says.append(_slider_in_words(source))
     if visual.kind == "map":
         place = fields.column_title(source, str(visual.place))
         says.append(
-            f"Point at a mark to read its {place}; “{_SEVERAL}” means more than one with this place and colour."
+            f"A brown mark has no figure. Point at a mark to read its {place}; “{_SEVERAL}” means more than one with"
+            " this place and colour."
         )
     if visual.trend:
-        says.append(series.change_in_words(source.dataset.measures[visual.trend.measure]))
+        says.append(series.change_in_words(visual.trend, source))
     if visual.compare_weeks:
         says.append("Here earlier weeks are shown as far as the chosen days hold them.")
-    if source.dataset.all_columns[source.dataset.date].type == "instant":
-        says.append("Days and times are UTC.")
+    if fields.date_is_instant(source):
+        says.append("Times are UTC; chosen days are those of the city's standard time.")
     if unused := controls.not_applied(visual, dashboard, source):
         says.append(f"Not filtered by: {', '.join(unused)}.")
     return " ".join(says)
+
+
+def _slider_in_words(source: Source) -> str:
+    if source.dataset.reliability is None:
+        return "The slider counts hours back from the newest."
+    enough = f"{source.dataset.reliability.at_least:g} % observed"
+    return f"Here the slider counts hours back from the newest in which any place of the city was {enough}."
 
 
 def _text(title: str, says: str) -> Definition:
@@ -122,7 +133,7 @@ def _add_share_observed(visual_id: str, body: Definition, source: Source) -> Non
         "SecondaryValue": {"Visibility": "VISIBLE"},
         "PrimaryValueDisplayType": "ACTUAL",
     }
-    grey = {"TextColor": {"Solid": {"Expression": fields.is_doubtful(source), "Color": colors.DOUBTFUL}}}
+    grey = {"TextColor": {"Solid": {"Expression": fields.is_doubtful(source), "Color": colors.DOUBTFUL_TEXT}}}
     body["ConditionalFormatting"] = {"ConditionalFormattingOptions": [{"PrimaryValue": grey}]}
 
 
@@ -144,11 +155,9 @@ def _band(visual: Visual, source: Source) -> tuple[Definition, Definition]:
     labels = [f"{n + 1}: {bounds[n]:g} to {bounds[n + 1]:g}" for n in range(len(palette))]
     unknown, doubtful = f"{len(palette) + 2}: unknown", f"{len(palette) + 1}: {fields.doubt(source)}"
     cases = [f"isNull({figure})", f"'{unknown}'"]
-    coloured = {unknown: colors.NO_FIGURE}
+    coloured = {unknown: colors.NO_FIGURE_MARK}
     if source.dataset.reliability:
-        reliability = source.dataset.reliability
-        observed = expressions.of_one_row(formula.parse(source.dataset.measures[reliability.measure].formula))
-        cases += [f"{observed} < {reliability.at_least:g}", f"'{doubtful}'"]
+        cases += [f"{fields.row_observed(source)} < {source.dataset.reliability.at_least:g}", f"'{doubtful}'"]
         coloured[doubtful] = colors.DOUBTFUL
     for label, bound in zip(labels[:-1], bounds[1:-1], strict=True):
         cases += [f"{figure} < {bound:g}", f"'{label}'"]
@@ -169,18 +178,15 @@ def _map(visual: Visual, source: Source) -> Parts:
         }
         for column in ("latitude", "longitude")
     ]
-    wells = {
-        "Geospatial": places,
-        "Values": [series.value(visual, source, name) for name in visual.measures],
-        "Colors": [{"CategoricalDimensionField": color}],
-    }
+    # A measure in the well of values is the size of a mark, and what has no figure would have none.
+    wells = {"Geospatial": places, "Colors": [{"CategoricalDimensionField": color}]}
     color_map = [
         {"Element": {"FieldId": color_id, "FieldValue": label}, "Color": each} for label, each in coloured.items()
     ]
     chart = {
         "FieldWells": {"GeospatialMapAggregatedFieldWells": wells},
         "Legend": {"Visibility": "VISIBLE", "Position": "BOTTOM"},
-        "Tooltip": _named_points(visual, source, [color_id, *(f"{visual.id}.{name}" for name in visual.measures)]),
+        "Tooltip": _named_points(visual, source, color_id),
         "MapStyleOptions": {"BaseMapStyle": "LIGHT_GRAY"},
         "PointStyleOptions": {"SelectedPointStyle": "POINT"},
         "VisualPalette": {"ColorMap": color_map},
@@ -189,11 +195,12 @@ def _map(visual: Visual, source: Source) -> Parts:
     return Parts(visuals=(({"GeospatialMapVisual": body}, *_WHOLE),), calculated=(band,))
 
 
-def _named_points(visual: Visual, source: Source, field_ids: Sequence[str]) -> Definition:
-    """Return what pointing at a mark of a map tells: the name of its place, and the fields.
+def _named_points(visual: Visual, source: Source, color_id: str) -> Definition:
+    """Return what pointing at a mark of a map tells: the name of its place, its class, and the measures.
 
     A map's rows are by coordinates and class, and its wells take no name. A column that is in no well can be shown by
-    its unique value ("ColumnTooltipItem" and "AttributeAggregationFunction" of the API reference).
+    its unique value ("ColumnTooltipItem" and "AttributeAggregationFunction" of the API reference), a measure as it is:
+    it aggregates by itself.
     """
     unique = {"SimpleAttributeAggregation": "UNIQUE_VALUE", "ValueForMultipleValues": _SEVERAL}
     place = {
@@ -202,8 +209,12 @@ def _named_points(visual: Visual, source: Source, field_ids: Sequence[str]) -> D
         "Visibility": "VISIBLE",
         "Aggregation": {"AttributeAggregationFunction": unique},
     }
-    others = [{"FieldTooltipItem": {"FieldId": name, "Visibility": "VISIBLE"}} for name in field_ids]
-    shown = {"TooltipTitleType": "NONE", "TooltipFields": [{"ColumnTooltipItem": place}, *others]}
+    band = {"FieldId": color_id, "Visibility": "VISIBLE"}
+    names = [fields.measure_field(source, name)["Name"] for name in visual.measures]
+    figures = [{"Column": fields.identifier(source, name), "Label": name, "Visibility": "VISIBLE"} for name in names]
+    items = [{"ColumnTooltipItem": place}, {"FieldTooltipItem": band}]
+    items += [{"ColumnTooltipItem": figure} for figure in figures]
+    shown = {"TooltipTitleType": "NONE", "TooltipFields": items}
     return {"TooltipVisibility": "VISIBLE", "SelectedTooltipType": "DETAILED", "FieldBasedTooltip": shown}
 
 
@@ -298,7 +309,7 @@ def _table(visual: Visual, source: Source) -> Parts:
     inline: Definition = {}
     if visual.trend:
         name = visual.trend.measure
-        change = series.change(visual, source)
+        change = series.change(visual.trend, source)
         made.append(change)
         percent = source.dataset.measures[name].model_copy(update={"unit": "%", "digits": 0})
         values.append(fields.value(source, f"{visual.id}.change", change, percent))

@@ -72,12 +72,12 @@ def test_an_unfinished_day_is_not_compared_with_a_whole_one(window, tmp_path):
         text = opened.page.text_content("#visual-corridor_ranking tbody tr:has(th:text-is('south'))")
     now, before = lake.execute(
         """
-        select sum(delay_veh_h) filter (local_date between '2026-03-24' and '2026-03-26'),
-            sum(delay_veh_h) filter (local_date between '2026-03-17' and '2026-03-19')
+        select sum(delay_veh_h) filter (local_date between '2026-03-20' and '2026-03-26'),
+            sum(delay_veh_h) filter (local_date between '2026-03-13' and '2026-03-19')
         from marts.congestion_daily where corridor_id = 'south'
         """
     ).fetchone()
-    assert text.endswith(f"{100 * (now / before - 1):+.0f} % (3)")
+    assert text.endswith(f"{100 * (now / before - 1):+.0f} % (7)")
 
 
 def chosen(opened) -> tuple[str, str]:

@@ -127,12 +127,12 @@ const cells = (() => {
     return moment.toISOString().slice(0, 10);
   }
 
-  // The change of a sum of days (day → value) between days from..to that are known a week earlier, and that week.
+  // The change of a mean per day (day → value) from the days a week before from..to; of days that are known in both weeks.
   function weeklyChange(byDay, from, to) {
     let [now, before, pairs] = [0, 0, 0];
     for (const [day, value] of byDay) {
       const earlier = byDay.get(daysEarlier(day, 7));
-      if ((from && day < from) || (to && day > to) || earlier === undefined) continue;
+      if (day < from || day > to || earlier === undefined) continue;
       if (Number.isNaN(value) || Number.isNaN(earlier)) continue;
       now += value;
       before += earlier;

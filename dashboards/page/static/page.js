@@ -110,7 +110,7 @@ const trafficlakePage = (() => {
     if (!view.trends) return [];
     const measure = view.measure(view.visual.trend.measure);
     const node = (row) => {
-      const { share, pairs, course } = view.trends(row);
+      const { share, pairs, course } = view.trends.of(row);
       const percent = (100 * share).toLocaleString("en", { maximumFractionDigits: 0, signDisplay: "exceptZero" });
       return element("span", { class: "trend" }, tables.sparkline(course), Number.isNaN(share) ? "no week to compare" : ` ${percent} % (${pairs})`);
     };

@@ -155,21 +155,26 @@ const views = (() => {
     }).filter(({ members }) => members.length);
   }
 
-  // By row: the change against a week earlier and the course of the days. A doubtful day, which one that is not over is
-  // too, is compared with none.
+  // The days that are compared with a week earlier, {from, to}, empty where there are none, and `of` a row its change and the course of its days.
+  // They end with the newest day that is observed well enough anywhere, for the one that runs is not over; a doubtful
+  // day is compared with none.
   function trends(view, rows, filter) {
     const { visual, cube } = view;
-    const { over, measure } = visual.trend;
+    const { over, measure, days: compared } = visual.trend;
     const all = cells.grouped(cube, cells.selected(cube, { ...filter, from: "", to: "" }), [...view.dimensions, over], held.needed[visual.id]);
     const key = (row) => view.dimensions.map((name) => row.codes[name]).join("|");
     const courses = new Map(rows.map((row) => [key(row), new Map()]));
     for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row);
-    return (row) => {
+    const reliable = all.filter((row) => !view.isDoubtful(row)).map((row) => view.position(over, row));
+    const to = reliable.filter((day) => !filter.to || day <= filter.to).sort().at(-1) ?? "";
+    const from = to && cells.daysEarlier(to, compared - 1);
+    const of = (row) => {
       const days = [...courses.get(key(row))];
       const inRange = days.filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
       const valueOf = new Map(days.filter(([, one]) => !view.isDoubtful(one)).map(([day, one]) => [day, one.values[measure]]));
-      return { ...cells.weeklyChange(valueOf, filter.from, filter.to), course: inRange.map(([, one]) => one.values[measure]) };
+      return { ...cells.weeklyChange(valueOf, from, to), course: inRange.map(([, one]) => one.values[measure]) };
     };
+    return { from, to, of };
   }
 
   return { of, rows, decodedCube };

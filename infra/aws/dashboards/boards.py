@@ -38,7 +38,14 @@ class Boards(Construct):
                 "aws_account_id": Aws.ACCOUNT_ID,
                 "name": dashboard.title,
                 "theme_arn": theme.attr_arn,
-                "definition": cdk_names(definition(specs, dashboard, lambda name: data.data_sets[name].attr_arn)),
+                "definition": cdk_names(
+                    definition(
+                        specs,
+                        dashboard,
+                        lambda name: data.data_sets[name].attr_arn,
+                        time_zone=stage.city.city_time_zone,
+                    )
+                ),
             }
             self._dashboard(dashboard, shared, everybody)
             if stage.quicksight_authors:

@@ -22,6 +22,11 @@ def specs():
 def definitions(specs):
     """The definition of each dashboard, by name."""
     return {
-        dashboard.name: definition(specs, dashboard, lambda name: f"arn:aws:quicksight:r:111122223333:dataset/{name}")
+        dashboard.name: definition(
+            specs,
+            dashboard,
+            lambda name: f"arn:aws:quicksight:r:111122223333:dataset/{name}",
+            time_zone="America/Los_Angeles",
+        )
         for dashboard in specs.dashboards
     }

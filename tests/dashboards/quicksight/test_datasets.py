@@ -1,6 +1,7 @@
 """Datasets are made of columns that the tables have, say what they mean, and show people only their zones."""
 
 import duckdb
+import pytest
 from quicksight_api import bodies, refused
 
 from dashboards.quicksight import datasets
@@ -97,6 +98,13 @@ def test_the_rules_are_a_query_with_a_row_for_each_zone_and_nothing_for_all():
     assert answer.columns == [column["Name"] for column in table["Columns"]] == ["UserARN", "GroupARN", "zone_id"]
     assert answer.fetchall() == [(None, PLANNERS, None), (CENTRE, None, "Z1"), (CENTRE, None, "Z2")]
     assert definition["UseAs"] == "RLS_RULES"
+
+
+@pytest.mark.parametrize("zone", ["Z1,Z2", "harbor, north"])
+def test_a_zone_with_a_comma_is_refused_for_it_would_grant_others(zone):
+    with pytest.raises(ValueError, match="holds a comma") as refused_rule:
+        datasets.zone_rules({PLANNERS: (), CENTRE: ("Z3", zone)}, prefix="p", data_source_arn=ARN)
+    assert all(part in str(refused_rule.value) for part in ("quicksight_zones", CENTRE, repr(zone)))
 
 
 def test_imported_rows_are_refreshed_after_each_run_and_all_of_them_once_a_week(specs):

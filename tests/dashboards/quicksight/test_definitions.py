@@ -14,9 +14,9 @@ from dashboards.quicksight.datasets import data_set
 from dashboards.spec import load
 
 NAMES = [dashboard.name for dashboard in load().dashboards]
-# Of the QuickSight user guide, "Functions by category".
+# Of the QuickSight user guide, "Functions by category". Not sumIf and its like, whose argument must be a field.
 FUNCTIONS = {
-    *("sum", "min", "max", "count", "distinct_count", "sumif", "minif", "maxif", "countif", "distinct_countif"),
+    *("sum", "min", "max", "count", "distinct_count"),
     *("sumover", "minover", "maxover", "countover", "distinctcountover", "periodoverperiodlastvalue"),
     *("ifelse", "isnull", "isnotnull", "nullif", "coalesce", "concat", "datediff", "adddatetime", "truncdate", "now"),
     *("and", "or", "not"),
@@ -109,6 +109,8 @@ def test_every_figure_has_its_unit(specs, definition):
     }
     for body in visuals(definition):
         shown = [*bodies(body, "NumericalMeasureField"), *bodies(body, "DateMeasureField")]
+        # What pointing at a mark tells of it that is no text.
+        shown += [item for item in bodies(body, "ColumnTooltipItem") if "Aggregation" not in item]
         assert shown
         for field in shown:
             column = field["Column"]
@@ -127,6 +129,16 @@ def test_sorting_labels_and_colours_are_of_fields_that_the_visual_has(definition
         has = set(bodies(body["ChartConfiguration"]["FieldWells"], "FieldId"))
         spark_axes = set(bodies(list(bodies(body, "XAxisField")), "FieldId"))
         assert set(bodies(body, "FieldId")) - spark_axes == has
+
+
+def test_the_colour_of_a_series_is_that_of_the_field_it_shows(definition):
+    for body in visuals(definition):
+        shown = {
+            field["FieldId"]: field["Column"]["ColumnName"]
+            for field in bodies(body["ChartConfiguration"]["FieldWells"], "NumericalMeasureField")
+        }
+        colored = [each["Element"] for each in chain(*bodies(body, "ColorMap")) if each["Element"]["FieldId"] in shown]
+        assert [each["FieldValue"] for each in colored] == [shown[each["FieldId"]] for each in colored]
 
 
 def test_ids_are_there_once_and_layouts_place_what_exists_without_overlap(definition):
@@ -177,7 +189,8 @@ def test_a_dashboard_opens_with_its_days_and_the_weeks_that_its_lines_are_compar
         body["Name"]: body["DefaultValues"]["RollingDate"]["Expression"]
         for body in bodies(definitions[name]["ParameterDeclarations"], "DateTimeParameterDeclaration")
     }
-    today = "truncDate('DD', now())"
+    # At 16:00 in Los Angeles the day of UTC is tomorrow.
+    today = "truncDate('DD', addDateTime(-480, 'MI', now()))"
     assert rolling == {"DateFrom": f"addDateTime(-{days - 1}, 'DD', {today})", "DateTo": today}
 
 
@@ -243,6 +256,13 @@ def test_what_quicksight_cannot_read_is_left_out_and_said(specs, definitions):
     assert alerts.title in sheet["Description"]
 
 
+@pytest.mark.parametrize(("name", "what"), [("segment_heat", "segment"), ("corridor_heat", "corridor")])
+def test_a_visual_of_one_thing_says_that_it_shows_all_until_one_is_picked(definitions, name, what):
+    (body,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == name]
+    says = f"Here all are shown together until one {what} is picked in the list of this visual."
+    assert says in body["Subtitle"]["FormatText"]["PlainText"]
+
+
 def test_points_of_the_map_have_a_colour_for_every_class(definitions):
     (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
     colours = {each["Element"]["FieldValue"]: each["Color"] for each in bodies(chart, "ColorMap").__next__()}
@@ -255,7 +275,7 @@ def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
     (chart,) = [body for body in visuals(definitions["today"]) if body["VisualId"] == "congestion_map"]
     tooltip = chart["ChartConfiguration"]["Tooltip"]
     assert (tooltip["TooltipVisibility"], tooltip["SelectedTooltipType"]) == ("VISIBLE", "DETAILED")
-    named, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
+    named, band, *figures = tooltip["FieldBasedTooltip"]["TooltipFields"]
     # The segment's own id, or the same where a control offers it.
     assert named["ColumnTooltipItem"]["Column"]["ColumnName"] == "segment_id_choice"
     assert named["ColumnTooltipItem"]["Label"] == "segment"
@@ -263,8 +283,11 @@ def test_pointing_at_a_mark_of_the_map_names_its_segment(definitions):
     (name,) = named["ColumnTooltipItem"]["Aggregation"].values()
     assert name["SimpleAttributeAggregation"] == "UNIQUE_VALUE"
     wells = chart["ChartConfiguration"]["FieldWells"]["GeospatialMapAggregatedFieldWells"]
-    shown = list(bodies([wells["Colors"], wells["Values"]], "FieldId"))
-    assert [each["FieldTooltipItem"]["FieldId"] for each in figures] == shown
+    assert [band["FieldTooltipItem"]["FieldId"]] == list(bodies(wells["Colors"], "FieldId"))
+    labels = ["Congestion index (0–100)", "Speed (km/h)", "Delay (veh·h)", "Observed (%)"]
+    assert [each["ColumnTooltipItem"]["Label"] for each in figures] == labels
+    # Marks of one size: by a measure those without a figure would have none.
+    assert "Values" not in wells
     assert f"“{name['ValueForMultipleValues']}”" in chart["Subtitle"]["FormatText"]["PlainText"]
 
 
@@ -272,6 +295,29 @@ def luminance(color):
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(color, ground):
+    darker, lighter = sorted((luminance(color), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_figures_can_be_read_where_they_are_doubtful(definitions):
+    texts = {each["Solid"]["Color"] for each in bodies(definitions, "TextColor")}
+    assert min(contrast(color, "#FFFFFF") for color in texts) >= 4.5  # WCAG 2.2, 1.4.3
+
+
+def test_a_mark_without_a_figure_is_seen_on_the_map_and_is_not_of_its_scale(definitions):
+    (chart,) = bodies(definitions["today"], "GeospatialMapVisual")
+    (classes,) = bodies(chart, "ColorMap")
+    colours = {each["Element"]["FieldValue"]: each["Color"] for each in classes}
+    (unknown,) = [color for label, color in colours.items() if label.endswith("unknown")]
+    assert contrast(unknown, "#E8E8E8") >= 3  # WCAG 2.2, 1.4.11
+    assert unknown not in {shade for scale in colors.SCALES.values() for shade in scale}
+    # What is grey is doubtful.
+    channels = [int(unknown[at : at + 2], 16) for at in (1, 3, 5)]
+    assert max(channels) - min(channels) > 100
+    assert "A brown mark has no figure." in chart["Subtitle"]["FormatText"]["PlainText"]
 
 
 @pytest.mark.parametrize("name", list(colors.SCALES))

@@ -13,12 +13,7 @@ from dashboards.spec import load
 
 # QuickSight's functions in the words of DuckDB.
 MACROS = """
-create macro sumIf(x, c) as sum(case when c then x end);
-create macro minIf(x, c) as min(case when c then x end);
-create macro maxIf(x, c) as max(case when c then x end);
-create macro countIf(x, c) as count(case when c then x end);
 create macro distinct_count(x) as count(distinct x);
-create macro distinct_countIf(x, c) as count(distinct case when c then x end);
 create macro ifelse(c, x, y) as case when c then x else y end;
 create macro isNotNull(x) as x is not null;
 create macro dateDiff(x, y, unit) as date_diff('second', x, y);
@@ -115,4 +110,5 @@ def test_the_measure_of_a_single_row_is_that_of_its_cell(database):
 def test_an_extra_condition_holds_for_every_aggregate():
     tree = formula.parse("sum(a, when=b == 'x') / count()")
     made = expressions.aggregated(tree, counted="k", only_where="{day} > 1")
-    assert made == "(1.0 * sumIf({a}, {b} = 'x' AND {day} > 1) / nullIf(countIf({k}, {day} > 1), 0))"
+    x_alone, all_rows = "ifelse({b} = 'x' AND {day} > 1, {a}, NULL)", "ifelse({day} > 1, {k}, NULL)"
+    assert made == f"(1.0 * sum({x_alone}) / nullIf(count({all_rows}), 0))"

@@ -52,6 +52,10 @@ CONTROLS = [
 ]
 
 
+def arn_of(dataset):
+    return f"arn:aws:quicksight:r:111122223333:dataset/{dataset}"
+
+
 @pytest.fixture
 def specs(tmp_path):
     """Specs of a single dashboard without corridors, and of alerts, which QuickSight cannot read."""
@@ -76,7 +80,7 @@ def test_a_new_mart_gets_its_dataset_and_sheet_on_quicksight_from_specs_alone(sp
     rows = data_set(
         specs, specs.datasets["zone_hours"], prefix="p", data_source_arn="arn:aws:quicksight:::datasource/d"
     )
-    made = definition(specs, dashboard, lambda name: f"arn:aws:quicksight:r:111122223333:dataset/{name}")
+    made = definition(specs, dashboard, arn_of, time_zone="Asia/Tokyo")
     account = {"AwsAccountId": "111122223333"}
     assert refused("CreateDataSet", {**account, **rows}) == []
     assert refused("CreateDashboard", {**account, "DashboardId": "d", "Name": "n", "Definition": made}) == []
@@ -91,7 +95,7 @@ def test_a_new_mart_gets_its_dataset_and_sheet_on_quicksight_from_specs_alone(sp
 def test_a_control_that_filters_nothing_on_quicksight_is_not_there(specs):
     """Only alerts have a level."""
     (dashboard,) = specs.dashboards
-    made = definition(specs, dashboard, lambda name: f"arn:aws:quicksight:r:111122223333:dataset/{name}")
+    made = definition(specs, dashboard, arn_of, time_zone="Asia/Tokyo")
     (sheet,) = made["Sheets"]
     titles = [body["Title"] for each in sheet["ParameterControls"] for body in each.values()]
     assert titles == ["Days, from", "Days, to", "Zone"]

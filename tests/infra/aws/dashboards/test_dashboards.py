@@ -84,6 +84,7 @@ def test_the_template_says_what_the_definition_says(dashboards, kind):
             load(),
             dashboard,
             lambda name: {"Fn::GetAtt": [ids[f"trafficlake-test-{name.replace('_', '-')}"], "Arn"]},
+            time_zone="Europe/Rome",
         )
         assert found[f"trafficlake-test-{dashboard.name}"]["Definition"] == made
 
