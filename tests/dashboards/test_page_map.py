@@ -1,26 +1,10 @@
 """The map can be seen at both ends of its scale, moved with a finger or by buttons, and its legend is whole."""
 
-import re
-
 import hand_made_lake as hand_made
 import pytest
+from seen_colors import contrast
 
 pytestmark = pytest.mark.slow
-
-
-def luminance(color: str) -> float:
-    """WCAG's relative luminance of `#rrggbb` or `rgb(r, g, b)`."""
-    if color.startswith("#"):
-        parts = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-    else:
-        parts = [int(part) for part in re.findall(r"\d+", color)[:3]]
-    linear = [one / 12.92 if (one := part / 255) <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

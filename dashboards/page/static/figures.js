@@ -11,6 +11,9 @@ const figures = (() => {
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const PATTERNS = ["/", "\\", "x"];  // of doubtful bars, by measure
 
+  // Strokes over doubtful cells, the lower first: on every colour of a scale one of the two stands out.
+  const HATCHING = [{ color: "#ffffff", width: 5 }, { color: "#000000", width: 2 }];
+
   const LARGE = 800;  // segments on a map
 
   const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
@@ -180,6 +183,11 @@ const figures = (() => {
       return row ? content(row) : null;
     }));
     const doubtful = rows.filter((row) => view.isDoubtful(row) && lines.includes(view.value(y, row)));
+    const hatching = ({ color, width }) => ({
+      type: "scatter", mode: "markers", hoverinfo: "skip",
+      x: doubtful.map((row) => view.value(x, row)), y: doubtful.map((row) => escaped(view.value(y, row))),
+      marker: { symbol: "line-ne-open", size: 13, color, line: { width } },  // an open symbol has the marker's colour
+    });
     return {
       data: [
         {
@@ -188,11 +196,7 @@ const figures = (() => {
           zmin: colors.low, zmax: colors.high, colorscale: scale(view, theme), xgap: 1, ygap: 1,
           colorbar: colorBar(view.measure(name)),
         },
-        {  // hatching
-          type: "scatter", mode: "markers", hoverinfo: "skip",
-          x: doubtful.map((row) => view.value(x, row)), y: doubtful.map((row) => escaped(view.value(y, row))),
-          marker: { symbol: "line-ne-open", size: 13, line: { width: 2, color: theme.dark ? "#ffffff" : "#000000" } },
-        },
+        ...HATCHING.map(hatching),
       ],
       layout: layout(theme, {
         height: Math.max(220, 110 + 24 * lines.length),
