@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import hand_made_lake as hand_made
 import pytest
 from seen_colors import channels, contrast
 
@@ -35,3 +36,35 @@ def test_hatching_stands_out_from_every_colour_of_a_heat_map(window, entry, sche
     assert all(under > over for under, over in pairwise(widths))  # none is covered
     for color in colors_of(scale):
         assert max(contrast(stroke, color) for stroke, _ in strokes) > 4.5, color
+
+
+def lines_of_the_map(opened) -> dict[str, dict]:
+    """The lines of the map by their colour, without the outline that lies under them."""
+    drawn = [trace for trace in opened.drawn("congestion_map") if trace["mode"] == "lines"]
+    return {trace["line"]["color"]: trace for trace in drawn if "dash" in trace["line"]}
+
+
+@pytest.mark.parametrize("segments", [30, 810])  # as a small city is drawn, and as a large one
+def test_doubtful_segments_are_told_from_others_without_colours(window, tmp_path, segments):
+    city = tuple(
+        hand_made.Segment(f"S-{n}", f"road-{n // 10}", "zone", float(n % 10), observed=0.5 if n % 10 in (3, 4) else 1.0)
+        for n in range(segments)
+    )
+    with window() as opened:
+        opened.go(hand_made.write_page(hand_made.lake(city, days=1), tmp_path))
+        lines = lines_of_the_map(opened)
+        outline = opened.drawn("congestion_map")[0]
+        marks = opened.drawn("congestion_map")[-2]
+        drawn = opened.page.locator("#visual-congestion_map .js-line").evaluate_all(
+            "lines => lines.map((line) => getComputedStyle(line).strokeDasharray)"
+        )
+        note = opened.page.text_content("#visual-congestion_map .note")
+        assert opened.problems == []
+    doubtful = lines.pop("#8c8c8c")
+    assert {trace["line"]["dash"] for trace in lines.values()} == {"solid"}
+    assert len(drawn) - drawn.count("none") == segments / 5
+    # Three points and a gap for each: nothing lies under the gaps of their lines.
+    assert doubtful["x"].count(None) == segments / 5
+    assert outline["x"].count(None) == segments * 4 / 5
+    assert marks["marker"]["symbol"].count("diamond") == segments / 5
+    assert "Grey, dotted lines and diamonds are less than 80 % observed" in note

@@ -53,7 +53,7 @@ const figures = (() => {
   function hover(view, row) {
     const names = Object.keys(row.codes).map((name) => escaped(view.label(name, row)));
     const values = view.visual.measures.map((name) => `${escaped(view.measure(name).title)}: ${escaped(view.shown(name, row.values[name]))}`);
-    return [...names, ...values, ...(view.isDoubtful(row) ? ["less than 80 % observed"] : [])].join("<br>");
+    return [...names, ...values, ...(view.isDoubtful(row) ? [view.doubt] : [])].join("<br>");
   }
 
   // ---- map
@@ -94,7 +94,8 @@ const figures = (() => {
     return placed;
   }
 
-  // What lies under the lines of a map: the free-flow end of the scale would vanish against the ground.
+  // What lies under the lines of a map: the free-flow end of the scale would vanish against the ground. Doubtful lines
+  // have none, for it would fill their gaps.
   function outline(lines, theme) {
     if (!lines.length) return [];
     const joined = (axis) => lines.flatMap((line) => line[axis]);
@@ -129,12 +130,13 @@ const figures = (() => {
     }
     const width = isLarge ? 3 : 5;
     const drawnLines = [...lines].map(([color, line]) => ({
-      type: "scatter", mode: "lines", ...line, line: { color, width }, hoverinfo: isLarge ? "text" : "skip",
+      type: "scatter", mode: "lines", ...line, hoverinfo: isLarge ? "text" : "skip",
+      line: { color, width, dash: color === DOUBTFUL ? "dot" : "solid" },  // dots: dashes are longer than many segments
     }));
-    const data = [...outline(drawnLines, theme), ...drawnLines];
+    const data = [...outline(drawnLines.filter(({ line }) => line.dash === "solid"), theme), ...drawnLines];
     const isKnown = (row) => !Number.isNaN(row.values[name]);
     // Thousands of marks would take seconds to draw: a large city has them where the line alone does not tell.
-    const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row)) : all;
+    const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row) || view.isDoubtful(row)) : all;
     const ofMarks = marked.map(({ row }) => row);
     data.push({
       type: "scatter",

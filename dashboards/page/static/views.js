@@ -49,6 +49,7 @@ const views = (() => {
       },
       values: (name, rows) => [...new Set(rows.map((row) => row.codes[name]))].sort((one, other) => one - other).map((code) => cube.dimensions[name].values[code]),
       shown: (name, value) => shownValue(measure(name), value),
+      doubt: reliability ? `less than ${reliability.at_least} % observed` : "",
       isDoubtful: (row) => Boolean(reliability) && row.values[reliability.measure] < reliability.at_least,
       attributes: attributes ? attributesByKey(attributes) : new Map(),
       corridorOf: corridors(cube, visual.place),

@@ -50,6 +50,7 @@ const words = (() => {
     }
     if (visual.kind === "map") {
       said.push("Directions of one road lie side by side.");
+      if (view.doubt) said.push(`Grey, dotted lines and diamonds are ${view.doubt}; a hollow mark has no figure.`);
       const quiet = rows.filter((row) => row.silent).length;
       if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing usable in this hour.`);
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
