@@ -167,9 +167,9 @@ const views = (() => {
     for (const row of cells.ordered(all, { by: over, descending: false })) courses.get(key(row))?.set(view.position(over, row), row);
     return (row) => {
       const days = [...courses.get(key(row))];
-      const inRange = days.filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
       const valueOf = new Map(days.filter(([, one]) => !view.isDoubtful(one)).map(([day, one]) => [day, one.values[measure]]));
-      return { ...cells.weeklyChange(valueOf, filter.from, filter.to), course: inRange.map(([, one]) => one.values[measure]) };
+      const course = [...valueOf].filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
+      return { ...cells.weeklyChange(valueOf, filter.from, filter.to), course };
     };
   }
 

@@ -56,7 +56,7 @@ const words = (() => {
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
       if (lost.length) said.push(`Not on the map, because the registry has no coordinates: ${lost.slice(0, 20).join(", ")}${lost.length > 20 ? ` and ${lost.length - 20} more` : ""} (the table has all).`);
     }
-    if (visual.trend) said.push(`Trend: days that have the same weekday a week earlier, against those, where both are at least ${view.dataset.reliability?.at_least ?? 0} % observed (a day that is not over is not); in brackets how many. The small line goes day by day.`);
+    if (visual.trend) said.push(`Trend: days that have the same weekday a week earlier, against those, where both are at least ${view.dataset.reliability?.at_least ?? 0} % observed (a day that is not over is not); in brackets how many. The small line goes through the days that are observed that well, with gaps at the others.`);
     return said.join(" ");
   }
 
