@@ -260,7 +260,8 @@ def test_controls_work_by_keyboard_and_the_address_keeps_them(window, lake, entr
             "select sum(vkt) from marts.congestion_daily where zone_id = 'harbor' and day_type <> 'holiday'",
         )
         assert opened.figure("cost_figures", "vkt") == pytest.approx(wanted)
-        assert page.text_content("#status") == "Showing the first day to the newest day, harbor, without holidays."
+        said = "Showing the first day to the newest day, harbor. Leave out holidays: yes."
+        assert page.text_content("#status") == said
         page.reload()
         assert opened.figure("cost_figures", "vkt") == pytest.approx(wanted)
         page.locator("[data-sheet=corridors]").focus()

@@ -13,7 +13,7 @@ const trafficlakePage = (() => {
   function readState() {
     const given = new URLSearchParams(location.hash.slice(1));
     const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", allDays: given.get("days") === "all", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
-    for (const control of controls.all()) {
+    for (const control of held.dashboards.flatMap((dashboard) => dashboard.controls)) {
       if (control.kind === "choice" && given.has(control.id)) made.choices[control.id] = new Set(given.getAll(control.id));
       if (control.kind === "leave_out" && given.has(control.id)) made.leaveOut.add(control.id);
     }
@@ -215,6 +215,7 @@ const trafficlakePage = (() => {
     for (const picture of document.querySelectorAll("main .js-plotly-plot")) Plotly.purge(picture);
     const sheet = sheets.find((one) => one.id === state.sheet);
     shown = sheet.visuals.map((visual) => mount(visual, sheet.dashboard));
+    controls.build(sheet.dashboard, state, changed);
     const main = document.getElementById("content");
     main.replaceChildren(element("h1", {}, sheet.dashboard.title), element("p", { class: "description" }, sheet.dashboard.description), ...banner(),
       element("h2", { tabindex: "-1" }, sheet.title), element("p", { class: "question" }, sheet.question), element("div", { class: "visuals" }, ...shown.map((one) => one.article)));
@@ -244,7 +245,8 @@ const trafficlakePage = (() => {
     for (const one of shown) one.draw();
     const filter = filterOf(dashboard);
     const chosen = Object.values(filter.choices).flatMap((values) => [...values]);
-    document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}${state.leaveOut.size ? ", without holidays" : ""}.`;
+    const leftOut = dashboard.controls.filter((control) => control.kind === "leave_out" && state.leaveOut.has(control.id)).map(({ title }) => ` ${title}: yes.`);
+    document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}.${leftOut.join("")}`;
   }
 
   // ---- what a served page keeps when it loads itself anew, beside what the address says
@@ -294,7 +296,6 @@ const trafficlakePage = (() => {
       Object.assign(state, readState());
       applyTheme();
       select.value = state.theme;
-      controls.build(state, changed);
       openSheet();
     });
     document.querySelector(".skip").addEventListener("click", (event) => {
@@ -302,7 +303,6 @@ const trafficlakePage = (() => {
       document.getElementById("content").focus();
     });
     document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
-    controls.build(state, changed);
     openSheet();
     if (!held.refresh_s) return;
     restoreView();
