@@ -79,3 +79,25 @@ def test_the_map_starts_at_the_newest_hour_that_is_observed_well_enough(window, 
         assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 10:00 PDT"
         slider.press("End")
         assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 11:00 PDT"
+        note = opened.page.text_content("#visual-congestion_map .note")
+        assert note.startswith("Shows Fri 2026-03-27 11:00 PDT, which is less than 80 % observed. ")
+
+
+@pytest.mark.parametrize(
+    ("hours_back", "start", "says"),
+    [
+        (3, "Fri 2026-03-27 08:00 PDT", "Shows Fri 2026-03-27 08:00 PDT. "),
+        (4, "Fri 2026-03-27 11:00 PDT", "Shows Fri 2026-03-27 11:00 PDT, which is less than 80 % observed. "),
+    ],
+)
+def test_an_hour_long_gone_is_not_shown_as_now(window, tmp_path, hours_back, start, says):
+    lake = hand_made.lake()
+    # One hour of them all was observed well.
+    lake.execute(
+        "update marts.congestion_hourly set samples_observed = if(hour_start = (select max(hour_start) from"
+        f" marts.congestion_hourly) - interval {hours_back} hour, samples_expected, 0.5 * samples_expected)"
+    )
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path))
+        assert opened.page.get_attribute("#congestion_map-slider", "aria-valuetext") == start
+        assert opened.page.text_content("#visual-congestion_map .note").startswith(says)

@@ -4,6 +4,7 @@
 const views = (() => {
   const held = window.trafficlakeData;
   const HOUR_MS = 3_600_000;
+  const MOST_HOURS_BACK = 3;  // from the newest hour: older ones do not tell where it is bad now
   const decodedCubes = new Map();
   const decodedCube = (name) => {
     if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
@@ -92,7 +93,7 @@ const views = (() => {
       const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
       if (!codes.includes(own[name])) {
-        own[name] = name === visual.slider ? newestObserved(view, selection, name) ?? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
+        own[name] = name === visual.slider ? whereToStart(view, selection, name) : mostOf(view, selection, name) ?? codes[0];
         if (name === visual.slider) view.start = own[name];
       }
       if (own[name] === undefined) continue;
@@ -114,12 +115,13 @@ const views = (() => {
     return made;
   }
 
-  // What a slider starts with: the newest step that is observed well enough, for the hour that runs has hardly begun.
-  function newestObserved(view, selection, name) {
+  // What a slider starts with: the newest step, or, for the hour that runs has hardly begun, the newest of those shortly
+  // before that is observed well enough.
+  function whereToStart(view, selection, name) {
     const { reliability } = view.dataset;
-    if (!reliability) return undefined;
-    const observed = cells.grouped(view.cube, selection, [name], [reliability.measure]).filter((row) => row.values[reliability.measure] >= reliability.at_least);
-    return cells.ordered(observed, { by: name, descending: true })[0]?.codes[name];
+    const steps = cells.ordered(cells.grouped(view.cube, selection, [name], reliability ? [reliability.measure] : []), { by: name, descending: true });
+    const isRecent = (row) => view.step(name, steps[0]) - view.step(name, row) <= MOST_HOURS_BACK;
+    return (steps.find((row) => isRecent(row) && !view.isDoubtful(row)) ?? steps[0])?.codes[name];
   }
 
   // What a chooser starts with: the one whose first measure is worst.

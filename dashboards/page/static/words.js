@@ -36,7 +36,7 @@ const words = (() => {
     const said = [];
     const days = cube.date ? [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort() : [];
     if (!cube.date) said.push("Of the moment at which the page was built.");
-    if (visual.slider && view.chosen.length) said.push(`Shows ${view.chosen.at(-1)}.`);
+    if (visual.slider && view.chosen.length) said.push(`Shows ${view.chosen.at(-1)}${isDoubtfulStep(view) ? `, which is ${view.doubt}` : ""}.`);
     else if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
     if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
     else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
@@ -58,6 +58,12 @@ const words = (() => {
     }
     if (visual.trend) said.push(`Trend: days that have the same weekday a week earlier, against those, where both are at least ${view.dataset.reliability?.at_least ?? 0} % observed (a day that is not over is not); in brackets how many. The small line goes through the days that are observed that well, with gaps at the others.`);
     return said.join(" ");
+  }
+
+  // Whether all that is shown at a slider's step is doubtful when taken together.
+  function isDoubtfulStep(view) {
+    const { reliability } = view.dataset;
+    return Boolean(reliability) && cells.grouped(view.cube, view.selection, [], [reliability.measure]).some(view.isDoubtful);
   }
 
   function formulas(view) {
