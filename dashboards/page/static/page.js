@@ -56,7 +56,7 @@ const trafficlakePage = (() => {
     const id = `visual-${visual.id}`;
     const parts = {
       tools: element("div", { class: "tools" }), picture: element("div", { class: "picture" }), empty: element("p", { class: "empty", hidden: true }),
-      summary: element("p", { class: "summary", id: `${id}-summary` }), note: element("p", { class: "note" }), behind: element("div", { class: "behind" }),
+      summary: element("p", { class: visual.kind === "kpi" ? "summary unseen" : "summary", id: `${id}-summary` }), note: element("p", { class: "note" }), behind: element("div", { class: "behind" }),
     };
     const figure = element("figure", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary` }, parts.tools, parts.empty, parts.picture, element("figcaption", {}, parts.summary, parts.note));
     const article = element("article", { id, class: `visual ${visual.kind}`, "aria-labelledby": `${id}-title` },
@@ -73,7 +73,7 @@ const trafficlakePage = (() => {
     parts.empty.textContent = problem;
     parts.empty.hidden = !problem;
     parts.picture.hidden = Boolean(problem);
-    parts.summary.textContent = problem || visual.kind === "kpi" ? "" : words.summary(view, rows);
+    parts.summary.textContent = problem ? "" : words.summary(view, rows);
     parts.note.textContent = words.note(view, rows);
     tools(mounted, parts);
     if (!parts.behind.children.length) behind(mounted, parts.behind);
