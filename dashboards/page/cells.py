@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from dashboards.formula import Aggregate
 from dashboards.page.cubes import Cube
 from dashboards.spec import Column, Dataset
 
@@ -116,10 +115,6 @@ def of_days(rows: pd.DataFrame, cubes: Iterable[dict]) -> dict[str, dict[str, ob
     by_day = rows.assign(day=[f"{day:%Y-%m-%d}" for day in pd.to_datetime(rows["local_date"])]).set_index("day")
     by_day = by_day[by_day.index.isin(held)].drop(columns="local_date")
     return {name: by_day[name].to_dict() for name in by_day.columns}
-
-
-def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:
-    return {"merge": part.function if part.function in ("min", "max") else "sum", "values": _doubles(values)}
 
 
 def _doubles(values: pd.Series) -> str:
