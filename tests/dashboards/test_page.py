@@ -188,7 +188,7 @@ def test_what_is_under_80_percent_observed_is_marked_in_every_kind_of_visual(win
         assert opened.drawn("delay_by_zone")[0]["marker"]["pattern"]["shape"] == ["/"]
         assert set(opened.drawn("delay_by_day")[0]["marker"]["symbol"]) == {"circle-open"}
         assert opened.page.locator("#visual-cost_table tr.doubtful").count() == 1
-        assert "take these figures as doubtful" in opened.page.text_content("#visual-cost_figures")
+        assert "take them as doubtful" in opened.page.text_content("#visual-cost_figures")
 
 
 def test_earlier_weeks_and_the_trend_compare_same_weekdays(window, lake, entry):

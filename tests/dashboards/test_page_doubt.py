@@ -6,6 +6,8 @@ import hand_made_lake as hand_made
 import pytest
 from seen_colors import channels, contrast
 
+from dashboards import spec
+
 pytestmark = pytest.mark.slow
 
 
@@ -68,3 +70,39 @@ def test_doubtful_segments_are_told_from_others_without_colours(window, tmp_path
     assert outline["x"].count(None) == segments * 4 / 5
     assert marks["marker"]["symbol"].count("diamond") == segments / 5
     assert "Grey, dotted lines and diamonds are less than 80 % observed" in note
+
+
+def with_bound(specs: spec.Specs, at_least: float) -> spec.Specs:
+    """The same dashboards, where all that is doubtful is so below another bound."""
+    datasets = {
+        name: one.model_copy(update={"reliability": one.reliability.model_copy(update={"at_least": at_least})})
+        if one.reliability
+        else one
+        for name, one in specs.datasets.items()
+    }
+    return specs.model_copy(update={"datasets": datasets})
+
+
+def test_the_bound_of_doubt_is_told_as_the_spec_has_it(window, lake, tmp_path):
+    entry = hand_made.write_page(lake, tmp_path, with_bound(spec.load(), 95))
+    with window() as opened:
+        opened.go(entry, "#sheet=cost&zone=harbor&corridor=north")  # the half observed segment
+        figures = opened.page.text_content("#visual-cost_figures .mark")
+        table = opened.page.text_content("#visual-cost_table tr.doubtful .mark")
+        hover = opened.drawn("delay_by_day")[0]["text"][0]
+        footer = opened.page.text_content("footer")
+    assert figures == "These figures are less than 95 % observed: take them as doubtful."
+    assert table == " (less than 95 % observed)"
+    assert hover.endswith("<br>less than 95 % observed")
+    assert "Anything less than 95 % observed is grey" in footer
+    assert "80 %" not in footer
+
+
+def test_what_no_dataset_doubts_is_not_explained(window, lake, tmp_path):
+    specs = spec.load()
+    sure = {name: one.model_copy(update={"reliability": None}) for name, one in specs.datasets.items()}
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path, specs.model_copy(update={"datasets": sure})))
+        assert "observed" not in opened.page.text_content("footer")
+        assert "dotted" not in opened.page.text_content("#visual-congestion_map .note")
+        assert opened.problems == []

@@ -103,7 +103,7 @@ const trafficlakePage = (() => {
         element("dt", {}, view.heading(name)), element("dd", { title: one.description }, element("strong", {}, view.shown(name, row.values[name]))));
     });
     const list = element("dl", { class: doubtful ? "kpis doubtful" : "kpis" }, ...items);
-    return doubtful ? element("div", {}, list, element("p", { class: "mark" }, "Less than 80 % was observed: take these figures as doubtful.")) : list;
+    return doubtful ? element("div", {}, list, element("p", { class: "mark" }, `These figures are ${view.doubt}: take them as doubtful.`)) : list;
   }
 
   function trendColumns(view) {
@@ -282,6 +282,12 @@ const trafficlakePage = (() => {
     else delete document.documentElement.dataset.theme;
   }
 
+  // How what is doubtful looks, by the bounds of the datasets.
+  function doubtfulIs() {
+    const bounds = new Set(Object.values(held.datasets).flatMap(({ reliability }) => (reliability ? [`${reliability.at_least} %`] : [])));
+    return bounds.size ? ` Anything less than ${[...bounds].join(" or ")} observed is grey, dotted, hollow or hatched.` : "";
+  }
+
   function start() {
     applyTheme();
     const select = document.getElementById("theme");
@@ -302,7 +308,7 @@ const trafficlakePage = (() => {
       event.preventDefault();
       document.getElementById("content").focus();
     });
-    document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
+    document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows.${doubtfulIs()}`;
     openSheet();
     if (!held.refresh_s) return;
     restoreView();

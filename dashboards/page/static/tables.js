@@ -37,7 +37,7 @@ const tables = (() => {
         const content = column.node ? column.node(row) : column.text(row);
         return index ? element("td", { class: column.numeric ? "number" : null }, content) : element("th", { scope: "row" }, content);
       });
-      if (doubtful) line[0].append(element("span", { class: "mark" }, " (under 80 % observed)"));
+      if (doubtful) line[0].append(element("span", { class: "mark" }, ` (${view.doubt})`));
       return element("tr", { class: doubtful ? "doubtful" : null }, ...line);
     });
     const made = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
