@@ -30,6 +30,12 @@ const words = (() => {
     return visual.text_alternative.replace(/\{(\w+)\}/g, (_, word) => said[word]);
   }
 
+  // Whether all that is shown at a slider's step is doubtful when taken together.
+  function isDoubtfulStep(view) {
+    const { reliability } = view.dataset;
+    return Boolean(reliability) && cells.grouped(view.cube, view.selection, [], [reliability.measure]).some(view.isDoubtful);
+  }
+
   // What is shown and what is not: days, thinning, filters that do not apply, places without coordinates.
   function note(view, rows) {
     const { cube, visual, selection } = view;
@@ -58,12 +64,6 @@ const words = (() => {
     }
     if (visual.trend) said.push(`Trend: days that have the same weekday a week earlier, against those, where both are at least ${view.dataset.reliability?.at_least ?? 0} % observed (a day that is not over is not); in brackets how many. The small line goes through the days that are observed that well, with gaps at the others.`);
     return said.join(" ");
-  }
-
-  // Whether all that is shown at a slider's step is doubtful when taken together.
-  function isDoubtfulStep(view) {
-    const { reliability } = view.dataset;
-    return Boolean(reliability) && cells.grouped(view.cube, view.selection, [], [reliability.measure]).some(view.isDoubtful);
   }
 
   function formulas(view) {
