@@ -165,6 +165,21 @@ def test_publishing_keeps_what_was_added_during_the_run_even_for_the_same_hour(t
     assert pending.read(catalog) == left
 
 
+def test_what_is_added_while_consumed_hours_are_removed_stays(table, monkeypatch):
+    table(pending.TABLE).append(hours("event", 1))
+    consumed, data_files = pending.read(open_catalog()), pending._data_files
+
+    def meanwhile(scan):
+        monkeypatch.undo()
+        found = data_files(scan)
+        open_catalog().load_table(pending.TABLE).append(hours("event", 2))
+        return found
+
+    monkeypatch.setattr(pending, "_data_files", meanwhile)
+    assert pending.remove(open_catalog(), consumed) == 1
+    assert pending.read(open_catalog()).event == {at(2)}
+
+
 def test_nothing_is_pending_before_the_first_run(own_endpoint):
     assert not pending.read(open_catalog())
     assert not pending.taken(open_catalog(), RUN)
