@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from dashboards.formula import Aggregate
 from dashboards.page.cubes import Cube
 from dashboards.spec import Column, Dataset
 
@@ -75,7 +74,7 @@ def encoded(held: CubeRows, time_zone: str) -> dict[str, object]:
 def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, object]:
     """Return the distinct values in order, as labels, and the code of each row; days have their weekday beside them.
 
-    An instant is told in local time; `moments` hold its offset too, `times` are for pictures.
+    An instant is told in local time; `moments` hold its offset too, `times` are its places in pictures.
     """
     made: dict[str, list] = {}
     if column.type == "instant":
@@ -84,7 +83,7 @@ def dimension(values: pd.Series, column: Column, time_zone: str) -> dict[str, ob
         made["values"] = [f"{moment:%a %Y-%m-%d %H:%M %Z}" for moment in local]
         made["days"] = [f"{moment:%Y-%m-%d}" for moment in local]
         made["moments"] = [moment.isoformat() for moment in local]
-        made["times"] = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in local]
+        made["times"] = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in _places(local)]
     elif column.type == "date":
         codes, found = pd.factorize(pd.to_datetime(values), sort=True)
         made["values"] = [f"{day:%a %Y-%m-%d}" for day in pd.DatetimeIndex(found)]
@@ -118,8 +117,13 @@ def of_days(rows: pd.DataFrame, cubes: Iterable[dict]) -> dict[str, dict[str, ob
     return {name: by_day[name].to_dict() for name in by_day.columns}
 
 
-def _term(part: Aggregate, values: pd.Series) -> dict[str, str]:
-    return {"merge": part.function if part.function in ("min", "max") else "sum", "values": _doubles(values)}
+def _places(local: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return where instants lie on an axis of local time: of two hours of the same name the later is half an hour on.
+
+    At one place their bars would be stacked to one that is twice as high.
+    """
+    shown = local.tz_localize(None)
+    return shown.where(~shown.duplicated(), shown + pd.Timedelta(minutes=30))
 
 
 def _doubles(values: pd.Series) -> str:

@@ -188,7 +188,7 @@ def test_what_is_under_80_percent_observed_is_marked_in_every_kind_of_visual(win
         assert opened.drawn("delay_by_zone")[0]["marker"]["pattern"]["shape"] == ["/"]
         assert set(opened.drawn("delay_by_day")[0]["marker"]["symbol"]) == {"circle-open"}
         assert opened.page.locator("#visual-cost_table tr.doubtful").count() == 1
-        assert "take these figures as doubtful" in opened.page.text_content("#visual-cost_figures")
+        assert "take them as doubtful" in opened.page.text_content("#visual-cost_figures")
 
 
 def test_earlier_weeks_are_the_same_weekdays(window, lake, entry):
@@ -250,7 +250,8 @@ def test_controls_work_by_keyboard_and_the_address_keeps_them(window, lake, entr
             "select sum(vkt) from marts.congestion_daily where zone_id = 'harbor' and day_type <> 'holiday'",
         )
         assert opened.figure("cost_figures", "vkt") == pytest.approx(wanted)
-        assert page.text_content("#status") == "Showing the first day to the newest day, harbor, without holidays."
+        said = "Showing the first day to the newest day, harbor. Leave out holidays: yes."
+        assert page.text_content("#status") == said
         page.reload()
         assert opened.figure("cost_figures", "vkt") == pytest.approx(wanted)
         page.locator("[data-sheet=corridors]").focus()

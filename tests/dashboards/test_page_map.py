@@ -1,26 +1,10 @@
 """The map can be seen at both ends of its scale, moved with a finger or by buttons, and its legend is whole."""
 
-import re
-
 import hand_made_lake as hand_made
 import pytest
+from seen_colors import contrast
 
 pytestmark = pytest.mark.slow
-
-
-def luminance(color: str) -> float:
-    """WCAG's relative luminance of `#rrggbb` or `rgb(r, g, b)`."""
-    if color.startswith("#"):
-        parts = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-    else:
-        parts = [int(part) for part in re.findall(r"\d+", color)[:3]]
-    linear = [one / 12.92 if (one := part / 255) <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -95,3 +79,25 @@ def test_the_map_starts_at_the_newest_hour_that_is_observed_well_enough(window, 
         assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 10:00 PDT"
         slider.press("End")
         assert slider.get_attribute("aria-valuetext") == "Fri 2026-03-27 11:00 PDT"
+        note = opened.page.text_content("#visual-congestion_map .note")
+        assert note.startswith("Shows Fri 2026-03-27 11:00 PDT, which is less than 80 % observed. ")
+
+
+@pytest.mark.parametrize(
+    ("hours_back", "start", "says"),
+    [
+        (3, "Fri 2026-03-27 08:00 PDT", "Shows Fri 2026-03-27 08:00 PDT. "),
+        (4, "Fri 2026-03-27 11:00 PDT", "Shows Fri 2026-03-27 11:00 PDT, which is less than 80 % observed. "),
+    ],
+)
+def test_an_hour_long_gone_is_not_shown_as_now(window, tmp_path, hours_back, start, says):
+    lake = hand_made.lake()
+    # One hour of them all was observed well.
+    lake.execute(
+        "update marts.congestion_hourly set samples_observed = if(hour_start = (select max(hour_start) from"
+        f" marts.congestion_hourly) - interval {hours_back} hour, samples_expected, 0.5 * samples_expected)"
+    )
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path))
+        assert opened.page.get_attribute("#congestion_map-slider", "aria-valuetext") == start
+        assert opened.page.text_content("#visual-congestion_map .note").startswith(says)

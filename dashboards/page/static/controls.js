@@ -5,12 +5,6 @@ const controls = (() => {
   const held = window.trafficlakeData;
   const { element } = tables;
 
-  // The controls of all dashboards, each once.
-  function all() {
-    const everywhere = held.dashboards.flatMap((dashboard) => dashboard.controls);
-    return [...new Map(everywhere.map((control) => [control.id, control])).values()];
-  }
-
   const daysOf = (all) => [...new Set(all.flatMap((cube) => cube.dimensions[cube.date]?.days ?? []))].filter(Boolean).sort();
   const days = daysOf(Object.values(held.cubes));
   // History that arrived late has arrival hours long after its days: the latest day is one of traffic.
@@ -32,17 +26,18 @@ const controls = (() => {
     document.getElementById("control-to").value = to || days.at(-1);
   }
 
-  // Builds the controls as `state` is; `changed` is called when a person has changed it, and has to call showDays.
-  function build(state, changed) {
+  // Builds the controls of a dashboard as `state` is; `changed` is called when a person has changed it, and has to call
+  // showDays.
+  function build(dashboard, state, changed) {
     const place = document.getElementById("controls");
-    place.replaceChildren(...all().map((control) => {
+    place.replaceChildren(...dashboard.controls.map((control) => {
       if (control.kind === "date_range") return dateControl(control, state, changed);
       return control.kind === "choice" ? choiceControl(control, state, changed) : leaveOutControl(control, state, changed);
     }));
     const clear = element("button", { type: "button", id: "clear" }, "Clear all filters");
     clear.addEventListener("click", () => {
       Object.assign(state, { from: "", to: "", allDays: false, choices: {}, leaveOut: new Set() });
-      build(state, changed);
+      build(dashboard, state, changed);
       changed();
       document.getElementById("clear").focus();
     });
@@ -59,6 +54,7 @@ const controls = (() => {
       made.addEventListener("change", () => {
         if (made.value) choose(from.value, to.value);  // half a date is none yet
       });
+      made.addEventListener("blur", () => showDays(control, state));  // who leaves it so has chosen no other day
       return made;
     };
     const [from, to] = [input("from"), input("to")];
@@ -122,5 +118,5 @@ const controls = (() => {
     return element("label", { class: "leave-out", title: control.description }, box, ` ${control.title}`);
   }
 
-  return { all, build, daysLeft, showDays };
+  return { build, daysLeft, showDays };
 })();

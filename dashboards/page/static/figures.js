@@ -11,6 +11,9 @@ const figures = (() => {
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const PATTERNS = ["/", "\\", "x"];  // of doubtful bars, by measure
 
+  // Strokes over doubtful cells, the lower first: on every colour of a scale one of the two stands out.
+  const HATCHING = [{ color: "#ffffff", width: 5 }, { color: "#000000", width: 2 }];
+
   const LARGE = 800;  // segments on a map
 
   const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
@@ -50,7 +53,7 @@ const figures = (() => {
   function hover(view, row) {
     const names = Object.keys(row.codes).map((name) => escaped(view.label(name, row)));
     const values = view.visual.measures.map((name) => `${escaped(view.measure(name).title)}: ${escaped(view.shown(name, row.values[name]))}`);
-    return [...names, ...values, ...(view.isDoubtful(row) ? ["less than 80 % observed"] : [])].join("<br>");
+    return [...names, ...values, ...(view.isDoubtful(row) ? [view.doubt] : [])].join("<br>");
   }
 
   // ---- map
@@ -91,7 +94,8 @@ const figures = (() => {
     return placed;
   }
 
-  // What lies under the lines of a map: the free-flow end of the scale would vanish against the ground.
+  // What lies under the lines of a map: the free-flow end of the scale would vanish against the ground. Doubtful lines
+  // have none, for it would fill their gaps.
   function outline(lines, theme) {
     if (!lines.length) return [];
     const joined = (axis) => lines.flatMap((line) => line[axis]);
@@ -126,12 +130,13 @@ const figures = (() => {
     }
     const width = isLarge ? 3 : 5;
     const drawnLines = [...lines].map(([color, line]) => ({
-      type: "scatter", mode: "lines", ...line, line: { color, width }, hoverinfo: isLarge ? "text" : "skip",
+      type: "scatter", mode: "lines", ...line, hoverinfo: isLarge ? "text" : "skip",
+      line: { color, width, dash: color === DOUBTFUL ? "dot" : "solid" },  // dots: dashes are longer than many segments
     }));
-    const data = [...outline(drawnLines, theme), ...drawnLines];
+    const data = [...outline(drawnLines.filter(({ line }) => line.dash === "solid"), theme), ...drawnLines];
     const isKnown = (row) => !Number.isNaN(row.values[name]);
     // Thousands of marks would take seconds to draw: a large city has them where the line alone does not tell.
-    const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row)) : all;
+    const marked = isLarge ? all.filter(({ row, stretch }) => !stretch || !isKnown(row) || view.isDoubtful(row)) : all;
     const ofMarks = marked.map(({ row }) => row);
     data.push({
       type: "scatter",
@@ -180,6 +185,11 @@ const figures = (() => {
       return row ? content(row) : null;
     }));
     const doubtful = rows.filter((row) => view.isDoubtful(row) && lines.includes(view.value(y, row)));
+    const hatching = ({ color, width }) => ({
+      type: "scatter", mode: "markers", hoverinfo: "skip",
+      x: doubtful.map((row) => view.value(x, row)), y: doubtful.map((row) => escaped(view.value(y, row))),
+      marker: { symbol: "line-ne-open", size: 13, color, line: { width } },  // an open symbol has the marker's colour
+    });
     return {
       data: [
         {
@@ -188,11 +198,7 @@ const figures = (() => {
           zmin: colors.low, zmax: colors.high, colorscale: scale(view, theme), xgap: 1, ygap: 1,
           colorbar: colorBar(view.measure(name)),
         },
-        {  // hatching
-          type: "scatter", mode: "markers", hoverinfo: "skip",
-          x: doubtful.map((row) => view.value(x, row)), y: doubtful.map((row) => escaped(view.value(y, row))),
-          marker: { symbol: "line-ne-open", size: 13, line: { width: 2, color: theme.dark ? "#ffffff" : "#000000" } },
-        },
+        ...HATCHING.map(hatching),
       ],
       layout: layout(theme, {
         height: Math.max(220, 110 + 24 * lines.length),

@@ -13,7 +13,7 @@ const trafficlakePage = (() => {
   function readState() {
     const given = new URLSearchParams(location.hash.slice(1));
     const made = { sheet: given.get("sheet"), from: given.get("from") || "", to: given.get("to") || "", allDays: given.get("days") === "all", theme: given.get("theme") || "", choices: {}, leaveOut: new Set() };
-    for (const control of controls.all()) {
+    for (const control of held.dashboards.flatMap((dashboard) => dashboard.controls)) {
       if (control.kind === "choice" && given.has(control.id)) made.choices[control.id] = new Set(given.getAll(control.id));
       if (control.kind === "leave_out" && given.has(control.id)) made.leaveOut.add(control.id);
     }
@@ -56,7 +56,7 @@ const trafficlakePage = (() => {
     const id = `visual-${visual.id}`;
     const parts = {
       tools: element("div", { class: "tools" }), picture: element("div", { class: "picture" }), empty: element("p", { class: "empty", hidden: true }),
-      summary: element("p", { class: "summary", id: `${id}-summary` }), note: element("p", { class: "note" }), behind: element("div", { class: "behind" }),
+      summary: element("p", { class: visual.kind === "kpi" ? "summary unseen" : "summary", id: `${id}-summary` }), note: element("p", { class: "note" }), behind: element("div", { class: "behind" }),
     };
     const figure = element("figure", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-summary` }, parts.tools, parts.empty, parts.picture, element("figcaption", {}, parts.summary, parts.note));
     const article = element("article", { id, class: `visual ${visual.kind}`, "aria-labelledby": `${id}-title` },
@@ -73,7 +73,7 @@ const trafficlakePage = (() => {
     parts.empty.textContent = problem;
     parts.empty.hidden = !problem;
     parts.picture.hidden = Boolean(problem);
-    parts.summary.textContent = problem || visual.kind === "kpi" ? "" : words.summary(view, rows);
+    parts.summary.textContent = problem ? "" : words.summary(view, rows);
     parts.note.textContent = words.note(view, rows);
     tools(mounted, parts);
     if (!parts.behind.children.length) behind(mounted, parts.behind);
@@ -103,7 +103,7 @@ const trafficlakePage = (() => {
         element("dt", {}, view.heading(name)), element("dd", { title: one.description }, element("strong", {}, view.shown(name, row.values[name]))));
     });
     const list = element("dl", { class: doubtful ? "kpis doubtful" : "kpis" }, ...items);
-    return doubtful ? element("div", {}, list, element("p", { class: "mark" }, "Less than 80 % was observed: take these figures as doubtful.")) : list;
+    return doubtful ? element("div", {}, list, element("p", { class: "mark" }, `These figures are ${view.doubt}: take them as doubtful.`)) : list;
   }
 
   function trendColumns(view) {
@@ -215,6 +215,7 @@ const trafficlakePage = (() => {
     for (const picture of document.querySelectorAll("main .js-plotly-plot")) Plotly.purge(picture);
     const sheet = sheets.find((one) => one.id === state.sheet);
     shown = sheet.visuals.map((visual) => mount(visual, sheet.dashboard));
+    controls.build(sheet.dashboard, state, changed);
     const main = document.getElementById("content");
     main.replaceChildren(element("h1", {}, sheet.dashboard.title), element("p", { class: "description" }, sheet.dashboard.description), ...banner(),
       element("h2", { tabindex: "-1" }, sheet.title), element("p", { class: "question" }, sheet.question), element("div", { class: "visuals" }, ...shown.map((one) => one.article)));
@@ -244,7 +245,8 @@ const trafficlakePage = (() => {
     for (const one of shown) one.draw();
     const filter = filterOf(dashboard);
     const chosen = Object.values(filter.choices).flatMap((values) => [...values]);
-    document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}${state.leaveOut.size ? ", without holidays" : ""}.`;
+    const leftOut = dashboard.controls.filter((control) => control.kind === "leave_out" && state.leaveOut.has(control.id)).map(({ title }) => ` ${title}: yes.`);
+    document.getElementById("status").textContent = `Showing ${filter.from || "the first day"} to ${filter.to || "the newest day"}, ${chosen.length ? chosen.join(", ") : "everything"}.${leftOut.join("")}`;
   }
 
   // ---- what a served page keeps when it loads itself anew, beside what the address says
@@ -280,6 +282,12 @@ const trafficlakePage = (() => {
     else delete document.documentElement.dataset.theme;
   }
 
+  // How what is doubtful looks, by the bounds of the datasets.
+  function doubtfulIs() {
+    const bounds = new Set(Object.values(held.datasets).flatMap(({ reliability }) => (reliability ? [`${reliability.at_least} %`] : [])));
+    return bounds.size ? ` Anything less than ${[...bounds].join(" or ")} observed is grey, dotted, hollow or hatched.` : "";
+  }
+
   function start() {
     applyTheme();
     const select = document.getElementById("theme");
@@ -294,15 +302,13 @@ const trafficlakePage = (() => {
       Object.assign(state, readState());
       applyTheme();
       select.value = state.theme;
-      controls.build(state, changed);
       openSheet();
     });
     document.querySelector(".skip").addEventListener("click", (event) => {
       event.preventDefault();
       document.getElementById("content").focus();
     });
-    document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows. Anything less than 80 % observed is grey or hatched.`;
-    controls.build(state, changed);
+    document.getElementById("held").textContent = `Built ${held.built_at}. Days and hours are local time (${held.time_zone}); speeds km/h, lengths km, delay vehicle hours (veh·h). Figures are sums and ratios of sums of the marts' rows.${doubtfulIs()}`;
     openSheet();
     if (!held.refresh_s) return;
     restoreView();

@@ -3,6 +3,7 @@
 
 const tables = (() => {
   const MOST_ROWS = 500;
+  const DAY_MS = 86_400_000;
 
   function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);
@@ -36,7 +37,7 @@ const tables = (() => {
         const content = column.node ? column.node(row) : column.text(row);
         return index ? element("td", { class: column.numeric ? "number" : null }, content) : element("th", { scope: "row" }, content);
       });
-      if (doubtful) line[0].append(element("span", { class: "mark" }, " (under 80 % observed)"));
+      if (doubtful) line[0].append(element("span", { class: "mark" }, ` (${view.doubt})`));
       return element("tr", { class: doubtful ? "doubtful" : null }, ...line);
     });
     const made = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
@@ -68,19 +69,27 @@ const tables = (() => {
     return button;
   }
 
-  // The course of values as a small picture; the numbers are beside it.
-  function sparkline(values) {
-    const known = values.filter((value) => !Number.isNaN(value));
+  // The course of [ISO day, value] in order as a small picture, with a gap where a day is missing; the numbers are beside
+  // it.
+  function sparkline(course) {
+    const known = course.filter(([, value]) => !Number.isNaN(value)).map(([day, value]) => [Date.parse(day) / DAY_MS, value]);
     const [width, height] = [90, 22];
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("class", "sparkline");
     svg.setAttribute("aria-hidden", "true");
     if (known.length < 2) return svg;
-    const most = Math.max(...known) || 1;
-    const points = values.map((value, index) => [2 + (index * (width - 4)) / (values.length - 1), height - 2 - ((height - 4) * value) / most]);
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    line.setAttribute("points", points.filter(([, y]) => !Number.isNaN(y)).map((point) => point.map((one) => one.toFixed(1)).join(",")).join(" "));
+    const most = Math.max(...known.map(([, value]) => value)) || 1;
+    const [first, last] = [known[0][0], known.at(-1)[0]];
+    const steps = known.map(([day, value], index) => {
+      const x = 2 + ((day - first) * (width - 4)) / (last - first);
+      const y = height - 2 - ((height - 4) * value) / most;
+      const isNext = index > 0 && day - known[index - 1][0] === 1;
+      // "h0" makes a day without neighbours a dot.
+      return isNext ? `L${x.toFixed(1)},${y.toFixed(1)}` : `M${x.toFixed(1)},${y.toFixed(1)}h0`;
+    });
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    line.setAttribute("d", steps.join(""));
     svg.append(line);
     return svg;
   }

@@ -4,6 +4,7 @@
 const views = (() => {
   const held = window.trafficlakeData;
   const HOUR_MS = 3_600_000;
+  const MOST_HOURS_BACK = 3;  // from the newest hour: older ones do not tell where it is bad now
   const decodedCubes = new Map();
   const decodedCube = (name) => {
     if (!decodedCubes.has(name)) decodedCubes.set(name, cells.decoded(held.cubes[name]));
@@ -49,6 +50,7 @@ const views = (() => {
       },
       values: (name, rows) => [...new Set(rows.map((row) => row.codes[name]))].sort((one, other) => one - other).map((code) => cube.dimensions[name].values[code]),
       shown: (name, value) => shownValue(measure(name), value),
+      doubt: reliability ? `less than ${reliability.at_least} % observed` : "",
       isDoubtful: (row) => Boolean(reliability) && row.values[reliability.measure] < reliability.at_least,
       attributes: attributes ? attributesByKey(attributes) : new Map(),
       corridorOf: corridors(cube, visual.place),
@@ -91,7 +93,7 @@ const views = (() => {
       const codes = cells.occurring(cube, selection, name);
       view[name === visual.slider ? "steps" : "options"] = codes;
       if (!codes.includes(own[name])) {
-        own[name] = name === visual.slider ? newestObserved(view, selection, name) ?? codes.at(-1) : mostOf(view, selection, name) ?? codes[0];
+        own[name] = name === visual.slider ? whereToStart(view, selection, name) : mostOf(view, selection, name) ?? codes[0];
         if (name === visual.slider) view.start = own[name];
       }
       if (own[name] === undefined) continue;
@@ -113,12 +115,13 @@ const views = (() => {
     return made;
   }
 
-  // What a slider starts with: the newest step that is observed well enough, for the hour that runs has hardly begun.
-  function newestObserved(view, selection, name) {
+  // What a slider starts with: the newest step, or, for the hour that runs has hardly begun, the newest of those shortly
+  // before that is observed well enough.
+  function whereToStart(view, selection, name) {
     const { reliability } = view.dataset;
-    if (!reliability) return undefined;
-    const observed = cells.grouped(view.cube, selection, [name], [reliability.measure]).filter((row) => row.values[reliability.measure] >= reliability.at_least);
-    return cells.ordered(observed, { by: name, descending: true })[0]?.codes[name];
+    const steps = cells.ordered(cells.grouped(view.cube, selection, [name], reliability ? [reliability.measure] : []), { by: name, descending: true });
+    const isRecent = (row) => view.step(name, steps[0]) - view.step(name, row) <= MOST_HOURS_BACK;
+    return (steps.find((row) => isRecent(row) && !view.isDoubtful(row)) ?? steps[0])?.codes[name];
   }
 
   // What a chooser starts with: the one whose first measure is worst.
@@ -170,9 +173,9 @@ const views = (() => {
     const from = to && cells.daysEarlier(to, compared - 1);
     const of = (row) => {
       const days = [...courses.get(key(row))];
-      const inRange = days.filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
       const valueOf = new Map(days.filter(([, one]) => !view.isDoubtful(one)).map(([day, one]) => [day, one.values[measure]]));
-      return { ...cells.weeklyChange(valueOf, from, to), course: inRange.map(([, one]) => one.values[measure]) };
+      const course = [...valueOf].filter(([day]) => (!filter.from || day >= filter.from) && (!filter.to || day <= filter.to));
+      return { ...cells.weeklyChange(valueOf, from, to), course };
     };
     return { from, to, of };
   }

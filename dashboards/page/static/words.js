@@ -30,13 +30,19 @@ const words = (() => {
     return visual.text_alternative.replace(/\{(\w+)\}/g, (_, word) => said[word]);
   }
 
+  // Whether all that is shown at a slider's step is doubtful when taken together.
+  function isDoubtfulStep(view) {
+    const { reliability } = view.dataset;
+    return Boolean(reliability) && cells.grouped(view.cube, view.selection, [], [reliability.measure]).some(view.isDoubtful);
+  }
+
   // What is shown and what is not: days, thinning, filters that do not apply, places without coordinates.
   function note(view, rows) {
     const { cube, visual, selection } = view;
     const said = [];
     const days = cube.date ? [...new Set(cells.occurring(cube, selection, cube.date).map((code) => cube.dimensions[cube.date].days[code]))].sort() : [];
     if (!cube.date) said.push("Of the moment at which the page was built.");
-    if (visual.slider && view.chosen.length) said.push(`Shows ${view.chosen.at(-1)}.`);
+    if (visual.slider && view.chosen.length) said.push(`Shows ${view.chosen.at(-1)}${isDoubtfulStep(view) ? `, which is ${view.doubt}` : ""}.`);
     else if (days.length) said.push(days.length === 1 ? `Shows ${days[0]}.` : `Shows ${days[0]} to ${days.at(-1)}.`);
     if (cube.thinned) said.push(`The page holds this since ${cube.since} alone, because with older days it would be too large: ${cube.cells.toLocaleString("en")} cells.`);
     else if (cube.since) said.push(`The page holds at most the latest ${view.dataset.latest_days} days of this.`);
@@ -50,6 +56,7 @@ const words = (() => {
     }
     if (visual.kind === "map") {
       said.push("Directions of one road lie side by side.");
+      if (view.doubt) said.push(`Grey, dotted lines and diamonds are ${view.doubt}; a hollow mark has no figure.`);
       const quiet = rows.filter((row) => row.silent).length;
       if (quiet) said.push(`${quiet.toLocaleString("en")} of ${rows.length.toLocaleString("en")} segments sent nothing usable in this hour.`);
       const lost = rows.filter((row) => !figures.place(view, row)).map((row) => view.label(visual.place, row));
@@ -64,7 +71,7 @@ const words = (() => {
     const enough = `at least ${view.dataset.reliability?.at_least ?? 0} % observed`;
     if (!to) return `Trend: no day is ${enough}.`;
     const measure = view.measure(view.visual.trend.measure).title.toLowerCase();
-    return `Trend: mean ${measure} per day from ${from} to ${to}, whatever the first chosen day is, against the same weekdays a week before. Only days that are ${enough} in both weeks count; in brackets how many. The small line goes day by day.`;
+    return `Trend: mean ${measure} per day from ${from} to ${to}, whatever the first chosen day is, against the same weekdays a week before. Only days that are ${enough} in both weeks count; in brackets how many. The small line goes through the days that are observed that well, with gaps at the others.`;
   }
 
   function formulas(view) {
