@@ -132,6 +132,10 @@ def test_a_stage_that_keeps_its_data_is_not_deleted_by_mistake(synthesized):
     assert all(stack["terminationProtection"] for stack in stacks)
 
 
+def test_what_a_failed_deployment_made_does_not_stop_the_next_one(prod):
+    assert {each.get("DeletionPolicy") for each in prod.values()} <= {None, "Delete", "RetainExceptOnCreate"}
+
+
 def test_everything_is_in_the_region_of_the_city(tmp_path):
     city = CitySettings(stage="south", region="eu-south-1", bucket_suffix="-roma")
     for template in synthesize(Stage(city=city, sensors=1000, interval_s=60, data_events=True), tmp_path):
