@@ -62,6 +62,13 @@ def deploy(stage: StageOption, yes: YesOption = False, account: AccountOption = 
         if missing:
             commands = "\n".join(toolkit.bootstrap_command(found.id, region) for region in missing)
             raise FailedError(f"{', '.join(missing)}: not prepared for the CDK. Once, as an administrator:\n{commands}")
+        unfinished = {region: aws.unfinished_protected_stacks(region, names) for region, names in stacks.items()}
+        if any(unfinished.values()):
+            commands = "\n".join(lifting(unfinished))
+            raise FailedError(
+                "the first deployment of stacks failed, and they are protected against being deleted and made again. "
+                f"Nothing was done. To lift that:\n{commands}"
+            )
         confirm("deploy", stage, stacks, found, account if yes else None)
         toolkit.run("deploy", Path(folder), yes=yes)
 

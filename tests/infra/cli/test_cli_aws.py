@@ -115,6 +115,22 @@ def test_a_region_that_is_not_prepared_is_answered_with_the_command(signed_in, m
     assert f"npx {toolkit.PACKAGE} bootstrap aws://{NUMBER}/us-east-1" in str(failed)
 
 
+def test_stacks_whose_first_deployment_failed_are_answered_with_the_commands_that_let_it_be_tried_again(
+    signed_in, monkeypatch
+):
+    monkeypatch.setattr(account, "is_bootstrapped", lambda _region: True)
+    monkeypatch.setattr(
+        account, "unfinished_protected_stacks", lambda _region, names: [name for name in names if "ingest" in name]
+    )
+    answered = answer("deploy", "--stage", "test", "--yes", "--account", NUMBER).exception
+    assert isinstance(answered, FailedError)
+    assert re.search(
+        r"update-termination-protection --no-enable-termination-protection --region us-east-1 "
+        r"--stack-name trafficlake-test-ingest$",
+        str(answered),
+    )
+
+
 def test_protected_stacks_are_answered_with_the_commands_that_lift_it(signed_in, monkeypatch):
     monkeypatch.setattr(account, "protected_stacks", lambda region, names: [name for name in names if "ingest" in name])
     answered = answer("destroy", "--stage", "prod", "--yes", "--account", NUMBER)
