@@ -136,6 +136,12 @@ def test_what_a_failed_deployment_made_does_not_stop_the_next_one(prod):
     assert {each.get("DeletionPolicy") for each in prod.values()} <= {None, "Delete", "RetainExceptOnCreate"}
 
 
+def test_the_schedules_are_made_after_what_a_run_works_on_and_what_tells_that_it_failed(synthesized):
+    artifacts = json.loads(synthesized[0].with_name("manifest.json").read_text())["artifacts"]
+    needed = {f"trafficlake-prod-{concern}" for concern in ("storage", "ingest", "lake", "watch", "dashboards")}
+    assert needed <= set(artifacts["trafficlake-prod-pipeline"]["dependencies"])
+
+
 def test_everything_is_in_the_region_of_the_city(tmp_path):
     city = CitySettings(stage="south", region="eu-south-1", bucket_suffix="-roma")
     for template in synthesize(Stage(city=city, sensors=1000, interval_s=60, data_events=True), tmp_path):
