@@ -51,6 +51,12 @@ def test_the_table_of_alarms_is_that_of_the_alarms():
     assert table in RECIPES, f"put this in place of the table in docs/operate.md:\n{table}"
 
 
+def test_what_the_recipes_for_aws_ask_the_shell_for_is_set_by_them():
+    blocks = "\n".join(re.findall(r"^```bash aws\n(.*?)^```$", RECIPES, re.MULTILINE | re.DOTALL))
+    given = {"TRAFFICLAKE_STAGE", *re.findall(r"^([A-Z_]+)=", blocks, re.MULTILINE)}
+    assert set(re.findall(r"\$([A-Z_]+)", blocks)) <= given
+
+
 def kept(topic, payload, **more):
     """Return an object under `device-errors/` ("Error action message format")."""
     return json.dumps({"topic": topic, "base64OriginalPayload": base64.b64encode(payload).decode(), **more})
