@@ -19,7 +19,6 @@ from infra.aws.app import synthesize
 from infra.aws.stages import Stage
 from infra.cli import app as cli
 from infra.errors import UsageError
-from infra.pipeline import GLUE_JOBS
 from infra.settings import CitySettings
 from tests.infra.aws.templates import of_type, statements
 
@@ -91,7 +90,6 @@ SET_ASIDE = {
     ("KDF1", "Delivery/DeliveryStream"),
     ("KDS3", "Streams/Readings/Resource"),
     ("KDS3", "Streams/Segments/Resource"),
-    *(("IAM5[Resource::*]", f"Jobs/{name}/Role/DefaultPolicy/Resource") for name in GLUE_JOBS),
     ("IAM5[Resource::*]", "Hourly/Role/DefaultPolicy/Resource"),
     ("IAM5[Resource::*]", "Steps/Role/DefaultPolicy/Resource"),
     *(("L1", f"Functions/{name}/Resource") for name in LIMITS),
