@@ -13,7 +13,7 @@ from infra.errors import FailedError, UsageError
 
 # What `cdk bootstrap` leaves in a region ("Bootstrapping"); the qualifier is the CDK's own.
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+AWS_HOST = ".amazonaws.com"  # China has a partition of its own, and other ARNs
 # States of a stack that never was in use ("Stack status codes").
 NEVER_FINISHED = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 _SIGN_IN = "sign in first, such as by `aws sso login --profile NAME`, and `export AWS_PROFILE=NAME`. Nothing was done."
@@ -44,8 +44,11 @@ def current(region: str) -> Account:
     try:
         client = boto3.client("sts", region_name=region)
         host = urlsplit(client.meta.endpoint_url).hostname or ""
-        if not host.endswith(AWS_HOSTS):  # a profile may name an endpoint too
-            raise UsageError(f"the AWS configuration leads to {host}, which is not AWS. Nothing was done.")
+        if not host.endswith(AWS_HOST):  # a profile may name an endpoint too
+            raise UsageError(
+                f"the AWS configuration leads to {host}, which is not AWS or is China's, for which this is not made. "
+                "Nothing was done."
+            )
         identity = client.get_caller_identity()
     except (NoCredentialsError, ProfileNotFound, TokenRetrievalError) as error:
         raise FailedError(f"there are no AWS credentials ({error}): {_SIGN_IN}") from error
