@@ -5,7 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dashboards import spec
 from dashboards.page import site
@@ -39,7 +42,8 @@ def serve(folder: Path, on_address: Callable[[str], None]) -> None:
         while not ended.wait(REFRESH_S):
             try:
                 build(folder, REFRESH_S)
-            except FailedError as error:  # the page of before stays, and the next time may succeed
+            # The page of before stays, and the next time may succeed.
+            except (FailedError, BotoCoreError, ClientError) as error:
                 console.error(str(error))
     except KeyboardInterrupt:
         server.shutdown()
@@ -48,12 +52,12 @@ def serve(folder: Path, on_address: Callable[[str], None]) -> None:
 class _Handler(SimpleHTTPRequestHandler):
     """Files of the folder, to this machine under its own name: another site's name leads nowhere (DNS rebinding)."""
 
-    def do_GET(self) -> None:
-        """Answer with a file that is not to be kept."""
+    def send_head(self) -> BinaryIO | None:
+        """Begin the answer to GET and HEAD alike."""
         if urlsplit(f"//{self.headers.get('Host', '')}").hostname in LOOPBACK:
-            super().do_GET()
-        else:
-            self.send_error(403)
+            return super().send_head()
+        self.send_error(403)
+        return None
 
     def end_headers(self) -> None:
         """Keep browsers from showing an old page."""

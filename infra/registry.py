@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from pyiceberg.exceptions import CommitFailedException, ValidationException
 from rich.markup import escape
 
 from infra import console
+from infra.errors import FailedError
 from infra.reference_snapshot import publish_reference
 from infra.settings import settings
 from ingestion import formats
@@ -41,9 +43,15 @@ def read(input_format: str, file: str) -> Usable:
 
 
 def load(usable: Usable) -> None:
-    """Load the rows at this process's home and say what they changed."""
+    """Load the rows at this process's home and say what they changed.
+
+    Raises FailedError when another load commits at the same time.
+    """
     catalog = open_catalog()
-    report = load_registry(usable.rows, catalog)
+    try:
+        report = load_registry(usable.rows, catalog)
+    except (CommitFailedException, ValidationException) as error:
+        raise FailedError("another load has just changed the registry; load the file again") from error
     publish_reference(catalog, settings())
     console.out.print(
         f"{len(usable.rows):,} rows usable, {usable.refused:,} refused; sensors: {report.sensors_new:,} new, "

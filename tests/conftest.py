@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,51 +10,51 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+import hypothesis
 import pytest
-import urllib3
 
 from infra.home.environment import use_local_home
 from infra.home.resources import create_resources
-from infra.local import toolchain
+from infra.local import process, toolchain
 
 # Tests that run in the background of a shell ignore Ctrl-C, and so would what they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The same draws at every run, however busy the machine: a change is judged by what it changes.
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+# Nothing of the caller's own city or AWS account reaches a test.
+_KEPT = ("TRAFFICLAKE_CACHE", "TRAFFICLAKE_SHARED_DATA", "TRAFFICLAKE_CALL_RECORD")
+for _name in [name for name in os.environ if name.startswith(("AWS_", "TRAFFICLAKE_")) and name not in _KEPT]:
+    del os.environ[_name]
+os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
 @contextmanager
 def endpoint_process(state_dir: Path, *options: str, within_s: float = 60) -> Iterator[tuple[str, subprocess.Popen]]:
     """Run an endpoint with its state in `state_dir`; yields its address and its process."""
-    port = _free_port()
     state_dir.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "infra.local", "--state-dir", str(state_dir), "--port", str(port), *options]
-    with (state_dir / "endpoint.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "infra.local", "--state-dir", str(state_dir), "--port", "0", *options]
+    log_path = process.log_path(state_dir)
+    with log_path.open("ab") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + within_s
-        while True:
-            try:
-                urllib3.request("GET", f"{url}/_trafficlake/health", timeout=2, retries=False)
-                break
-            except urllib3.exceptions.HTTPError as error:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log_text = (state_dir / "endpoint.log").read_text()
-                    raise RuntimeError(f"the endpoint did not start:\n{log_text[-4000:]}") from error
-                time.sleep(0.05)
-        yield url, process
+        while (found := process.status(state_dir)) is None or found.pid != running.pid:
+            if running.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the endpoint did not start:\n{log_path.read_text()[-4000:]}")
+            time.sleep(0.05)
+        yield found.url, running
     finally:
-        process.terminate()
+        running.terminate()
         try:
-            process.wait(timeout=30)
+            running.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
 
 
 # Which endpoint fixtures are up: each test gets the environment of the one that it asks for.
@@ -94,7 +93,7 @@ def athena_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     toolchain.fetch_trino()
     toolchain.fetch_trino_java()
     with (
-        endpoint_process(tmp_path_factory.mktemp("athena_endpoint"), within_s=300) as (url, _),
+        endpoint_process(tmp_path_factory.mktemp("athena_endpoint")) as (url, _),
         _as_home("athena_endpoint", url),
     ):
         yield url

@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,6 @@ from pathlib import Path
 
 import urllib3
 
-PREFERRED_PORT = 4566
 IDLE_S = 900.0
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 90.0
@@ -110,7 +108,7 @@ def start(
     with _lock(folder / "endpoint.starting", wait=True):
         running = status(folder)
         if running is None:
-            running = _spawn(folder, port or _choose_port(), idle_s, with_athena, within_s or START_LIMIT_S)
+            running = _spawn(folder, port, idle_s, with_athena, within_s or START_LIMIT_S)
         if with_athena and not running.athena:
             raise EndpointError("an endpoint without Athena is running: stop it first (`trafficlake local stop`)")
         if running.idle_s and not idle_s:
@@ -167,12 +165,13 @@ def idle_limit_s(folder: Path) -> float:
     return float(json.loads((folder / "endpoint.json").read_text())["idle_s"])
 
 
-def _spawn(folder: Path, port: int, idle_s: float, with_athena: bool, within_s: float) -> Endpoint:
+def _spawn(folder: Path, port: int | None, idle_s: float, with_athena: bool, within_s: float) -> Endpoint:
     log = log_path(folder)
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    command = [sys.executable, "-m", "infra.local", "--state-dir", str(folder), "--port", str(port)]
-    command += ["--idle-s", str(idle_s), *([] if with_athena else ["--no-athena"])]
+    command = [sys.executable, "-m", "infra.local", "--state-dir", str(folder), "--idle-s", str(idle_s)]
+    command += [] if port is None else ["--port", str(port)]
+    command += [] if with_athena else ["--no-athena"]
     with log.open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
@@ -196,16 +195,6 @@ def _last_line(log: Path, begin: int) -> str:
         text.seek(begin)
         lines = text.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _choose_port() -> int:
-    for port in (PREFERRED_PORT, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            # As the server does: a port that was closed a moment ago is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return probe.getsockname()[1]
-    raise EndpointError("no port is free on this machine")
 
 
 @contextlib.contextmanager

@@ -40,6 +40,8 @@ from infra.local.principals import SERVICE_KEY, is_own
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEALTH_PATH = "/_trafficlake/health"
+PREFERRED_PORT, ANY_PORT = 4566, 0
+_BACKLOG = 1024
 
 
 @dataclass
@@ -89,17 +91,40 @@ def own_environment(endpoint_url: str) -> dict[str, str]:
     }
 
 
-def start(state_dir: Path, port: int, *, with_athena: bool = False, started_within_s: float = 60) -> Server:
-    """Serve the endpoint on 127.0.0.1:`port` from a thread, with all its state below `state_dir`; once per process.
+def listen(port: int | None) -> socket.socket:
+    """Return a socket that listens on `port` of 127.0.0.1; where none is given, on 4566 or, if that is in use, any.
 
-    Raises RuntimeError when the port is in use, or nothing answers within `started_within_s` seconds.
+    It listens at once: of two endpoints that want a port, one has it. Raises RuntimeError when the port is in use.
     """
+    tried = (PREFERRED_PORT, ANY_PORT) if port is None else (port,)
+    for number in tried:
+        listening = socket.socket()
+        # A port that was closed a moment ago is free.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", number))
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            listening.close()
+            if number == tried[-1]:
+                raise RuntimeError(f"port {number} cannot be used: {error.strerror}") from error
+        else:
+            return listening
+    raise AssertionError("no port was tried")
+
+
+def start(
+    state_dir: Path, listening: socket.socket, *, with_athena: bool = False, started_within_s: float = 60
+) -> Server:
+    """Serve the endpoint on a socket from a thread, with all its state below `state_dir`; once per process.
+
+    Raises RuntimeError when nothing answers within `started_within_s` seconds.
+    """
+    port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(own_environment(url))
-    # Bound first, so that a port in use fails at once, and what answers on it is this endpoint.
-    listening = _listen(port)
     persistence.mend_objects(state_dir / "objects")
     app = base.load(state_dir, port)
     base.add_tasks(app, step_tasks.tasks())
@@ -112,9 +137,10 @@ def start(state_dir: Path, port: int, *, with_athena: bool = False, started_with
 
     activity = Activity()
     config = Config()
-    config.bind = [f"fd://{listening}"]
+    # The server closes it.
+    config.bind = [f"fd://{listening.detach()}"]
     config.keep_alive_timeout = 75
-    config.backlog = 1024
+    config.backlog = _BACKLOG
     config.graceful_timeout = 2
     config.loglevel = "WARNING"
     loop = asyncio.new_event_loop()
@@ -203,18 +229,6 @@ def _plug_in_athena(handlers: dict[str, base.Handler], state_dir: Path, url: str
     return api.close
 
 
-def _listen(port: int) -> int:
-    """Return the descriptor of a socket that has the port, for the server to listen on and to close."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-    except OSError as error:
-        listening.close()
-        raise RuntimeError(f"port {port} cannot be used: {error.strerror}") from error
-    return listening.detach()
-
-
 def _wait_until_ready(url: str, thread: threading.Thread, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline and thread.is_alive():
@@ -236,6 +250,9 @@ def refusal(path: str, headers: dict[str, str]) -> str | None:
     origin = headers.get("origin")
     if origin and urlsplit(origin).hostname not in LOOPBACK:
         return f"origin {origin!r} is not this machine"
+    # No-cors requests, such as that of a picture, bring no origin.
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return "another site asks for it"
     if path.startswith(("/_ministack/", "/_localstack/")) and not path.endswith(("/health", "/ready")):
         return "administration of the base is closed: stop the endpoint and delete its folder instead"
     return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan
 
@@ -69,7 +69,8 @@ def remove(catalog: Catalog, consumed: PendingHours) -> int:
             with table.transaction() as transaction, transaction.update_snapshot().overwrite() as update:
                 for file in files:
                     update.delete_data_file(file)
-        except CommitFailedException:
+        # The second where pyiceberg itself has tried again, and found what was added.
+        except (CommitFailedException, ValidationException):
             if attempt == ATTEMPTS:
                 raise
         else:

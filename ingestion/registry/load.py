@@ -41,7 +41,8 @@ def load_registry(rows: Iterable[RegistryRow], catalog: Catalog, now: datetime |
     5-minute values rest on a changed sensor are noted in `curated.pending_hours` first: if the load breaks off
     then, they are computed once too often instead of never.
 
-    Raises pyiceberg's CommitFailedException when another load commits at the same time; load again then.
+    Raises pyiceberg's CommitFailedException or ValidationException when another load commits at the same time; load
+    again then.
     """
     now = (now or datetime.now(UTC).replace(microsecond=0)).astimezone(UTC).replace(tzinfo=None)
     rows = list(rows)

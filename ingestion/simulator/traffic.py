@@ -24,7 +24,6 @@ _SLOWING = 0.14
 # A queue discharges less than the road carried before it broke down.
 _DISCHARGE = 0.94
 _RAMP_PRIORITY = 0.25
-_NO_LIMIT = 1e9
 
 
 @dataclass(frozen=True, eq=False)

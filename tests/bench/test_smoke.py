@@ -102,7 +102,7 @@ def test_a_run_record_becomes_a_row_per_step():
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_spark_and_the_reference_end_with_the_same_tables(tmp_path):
     assert len(batch.measure(20_000, 1, tmp_path)) == 4
 

@@ -57,8 +57,6 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
     connection.register("frame_of_hours", rows)
     connection.execute("create table marts.congestion_hourly as select * from frame_of_hours")
     _roll_up(connection, "congestion_daily", ["segment_id", "corridor_id", "zone_id"])
-    _roll_up(connection, "zone_congestion_daily", ["coalesce(zone_id, 'unassigned') as zone_id"])
-    _with_silent_segments(connection, city)
     segments = pd.DataFrame(
         {
             "segment_id": one.segment_id,
@@ -80,6 +78,7 @@ def lake(city: tuple[Segment, ...] = CITY, *, usable: bool = True, days: int = D
         from generate_series(date '2026-01-01', date '2026-12-31', interval 1 day) as days (day)
         """
     )
+    _with_silent_segments(connection, city)
     connection.execute(
         """
         create table marts.reconciliation_hourly as
@@ -201,7 +200,6 @@ def _roll_up(connection: duckdb.DuckDBPyConnection, name: str, things: list[str]
             sum(congestion_index_avg * samples_observed / samples_expected)
                 / nullif(sum(samples_observed / samples_expected), 0) as congestion_index_avg,
             max(congestion_index_max) as congestion_index_max, sum(congested_minutes) as congested_minutes,
-            min(imputation) as imputation,
             sum(samples_observed) as samples_observed, sum(samples_expected) as samples_expected
         from marts.congestion_hourly group by all
         """
@@ -209,25 +207,33 @@ def _roll_up(connection: duckdb.DuckDBPyConnection, name: str, things: list[str]
 
 
 def _with_silent_segments(connection: duckdb.DuckDBPyConnection, city: tuple[Segment, ...]) -> None:
-    """Make the views of the marts with the hours and days of which a segment sent nothing, as dbt has them."""
+    """Make the views of the marts with the hours and days in which a segment, or all, sent nothing, as dbt has them."""
     registered = pd.DataFrame(
         [(one.segment_id, one.corridor_id, one.zone_id, one.samples) for one in city],
         columns=["segment_id", "corridor_id", "zone_id", "samples"],
     )
     connection.register("frame_of_registered", registered)
     connection.execute("create table marts.registered as select * from frame_of_registered")
-    for view, mart, times, hours in (
-        ("segment_hours", "congestion_hourly", "hour_start, local_date, local_hour, day_type", "1"),
-        ("segment_days", "congestion_daily", "local_date, day_type", "if(local_date = date '2026-03-08', 23, 24)"),
+    local = f"timezone('{TIME_ZONE}', timezone('UTC', hour_start))"
+    hours = f"select hour_start, cast({local} as date) as local_date, hour({local}) as local_hour from steps"
+    days = "select cast(local_date as date) as local_date from steps"
+    for view, mart, period, step, periods, of_period in (
+        ("segment_hours", "congestion_hourly", "hour_start", "hour", hours, "1"),
+        ("segment_days", "congestion_daily", "local_date", "day", days, "if(local_date = date '2026-03-08', 23, 24)"),
     ):
         connection.execute(
             f"""
             create view marts.{view} as
+            with steps as (
+                select unnest(generate_series(min({period}), max({period}), interval 1 {step})) as {period}
+                from marts.{mart}
+            ),
+            periods as ({periods})
             select * from marts.{mart}
             union all by name
-            select registered.* exclude (samples), {times}, 0.0 as samples_observed,
-                samples * {hours} as samples_expected
-            from marts.registered cross join (select distinct {times} from marts.{mart}) as periods
-            anti join marts.{mart} as heard using (segment_id, {times})
+            select registered.* exclude (samples), periods.*, day_type, 0.0 as samples_observed,
+                samples * {of_period} as samples_expected
+            from marts.registered cross join periods join marts.dim_date using (local_date)
+            anti join marts.{mart} as heard using (segment_id, {period})
             """
         )

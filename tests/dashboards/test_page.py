@@ -355,7 +355,7 @@ def test_names_are_text_and_never_markup_or_formulas(window, tmp_path):
 
 def test_empty_marts_give_a_page_that_says_so(window, tmp_path):
     lake = hand_made.lake()
-    for table in ("marts.congestion_hourly", "marts.congestion_daily", "marts.zone_congestion_daily"):
+    for table in ("marts.congestion_hourly", "marts.congestion_daily"):
         lake.execute(f"delete from {table}")
     with window() as opened:
         opened.go(hand_made.write_page(lake, tmp_path))

@@ -1,11 +1,12 @@
-"""A segment that sent nothing counts as unobserved wherever its zone or corridor is shown, and as nothing else."""
+"""A segment or zone that sent nothing counts as unobserved wherever it is shown, and as nothing else."""
 
 import hand_made_lake as hand_made
 import pytest
 
 from dashboards import formula, spec
 
-# On that day nobody of the corridor south sent anything: S-1 of 180 samples an hour, and S-2 of 12.
+# On that day nobody of the corridor south sent anything: S-1 of 180 samples an hour, and S-2 of 12, which is all that
+# lies outside every zone. Of all segments 540 + 12 + 6 + 12 samples came of 768 an hour.
 SILENT_DAY = "2026-03-20"
 
 
@@ -33,17 +34,30 @@ def test_the_share_observed_of_a_zone_counts_silent_segments(lake, dataset):
 @pytest.mark.parametrize("dataset", ["segment_days", "segment_hours"])
 def test_a_day_without_anything_is_expected_and_is_no_day_of_data(lake, dataset):
     week = "corridor_id = 'south' and local_date between date '2026-03-16' and date '2026-03-22'"
-    days, delay, per_day, share = figures(lake, dataset, week, "days", "delay", "delay_per_day", "observed_share")
-    assert days == 6
+    delay, per_day, share = figures(lake, dataset, week, "delay", "delay_per_day", "observed_share")
     assert per_day == pytest.approx(delay / 6)
     assert share == pytest.approx(100 * 6 / 7)
-    nothing = figures(lake, dataset, f"corridor_id = 'south' and local_date = '{SILENT_DAY}'", "days", "delay", "vkt")
-    assert nothing == (0, None, None)
+    silent = f"corridor_id = 'south' and local_date = '{SILENT_DAY}'"
+    assert figures(lake, dataset, silent, "delay", "delay_per_day") == (None, None)
 
 
 def test_the_newest_hour_is_one_of_which_something_was_observed(lake):
     of_n2, of_all = (figures(lake, "segment_hours", which, "newest_hour") for which in ("segment_id = 'N-2'", "true"))
     assert [f"{newest:%H:%M}" for (newest,) in (of_n2, of_all)] == ["17:00", "18:00"]
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_zone_that_was_silent_all_day_as_not_observed(window, lake, tmp_path):
+    with window() as opened:
+        opened.go(hand_made.write_page(lake, tmp_path), f"#sheet=coverage&from={SILENT_DAY}&to={SILENT_DAY}")
+        shares = [opened.figure("coverage_figures", name) for name in ("observed_share", "not_observed_share")]
+        assert shares == pytest.approx([100 * 570 / 768, 100 * 198 / 768])
+        by_zone = {row["zone_id"]: row["observed_share"] for row in opened.rows("observed_by_day")}
+        assert by_zone == pytest.approx({"harbor": 100 * 18 / 204, "old-town": 100, "unassigned": 0})
+        # N-1, N-2 and E-1 of six segments; N-1 was filled in for 1 of the 96 hours in which one of four sent something.
+        names = ("reliable_share", "imputed_share", "assumed_share")
+        assert [opened.figure("imputation_figures", name) for name in names] == pytest.approx([50, 100 / 96, 25])
+        assert opened.problems == []
 
 
 @pytest.mark.slow

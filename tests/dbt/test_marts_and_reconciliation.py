@@ -291,19 +291,30 @@ def test_each_term_is_counted_from_its_own_table(marts):
     }
 
 
-def test_segments_that_sent_nothing_are_expected_where_others_sent(marts):
+def test_segments_that_sent_nothing_are_expected_in_every_hour_and_day(marts):
     # In the hour that begins 2024-01-09 12:00 UTC (04:00 local) only s sent, 15 of 12 × 45 samples. p and q are
     # expected once in 5 minutes; "nobody knows me" never.
-    hour = "local_date = date '2024-01-09'"
+    day = "local_date = date '2024-01-09'"
     samples = "segment_id, zone_id, day_type, delay_veh_h is null, samples_observed, samples_expected, observed_share"
-    hours = ask(f"select {samples} from marts.segment_hours where {hour} order by 1").rows
-    days = ask(f"select {samples} from marts.segment_days where {hour} order by 1").rows
+    hours = ask(f"select {samples} from marts.segment_hours where {day} and local_hour = 4 order by 1").rows
+    days = ask(f"select {samples} from marts.segment_days where {day} order by 1").rows
     assert [tuple(row) for row in hours.astype(object).where(hours.notna(), None).to_numpy()] == [
         ("p", "z", "weekday", True, 0, 12, 0),
         ("q", None, "weekday", True, 0, 12, 0),
         ("s", "z", "weekday", False, 15, 540, pytest.approx(15 / 540)),
     ]
     assert days[["samples_observed", "samples_expected"]].to_numpy().tolist() == [[0, 288], [0, 288], [15, 12960]]
+    # Nobody sent in the hours from then to 2024-01-10 18:00 UTC, the newest; before and after, nothing is expected.
+    silent = "segment_id, count(*), min(hour_start), max(hour_start), sum(samples_expected)"
+    until, other_hours = at("2024-01-10 17:00"), 29
+    by_segment = ask(
+        f"select {silent} from marts.segment_hours where samples_observed = 0 and hour_start <> timestamp "
+        "'2024-01-09 12:00:00' group by 1 order by 1"
+    ).rows
+    assert by_segment.to_numpy().tolist() == [
+        [name, other_hours, at("2024-01-09 13:00"), until, other_hours * expected]
+        for name, expected in (("p", 12), ("q", 12), ("s", 540))
+    ]
 
 
 def test_the_dashboards_expect_of_a_zone_what_its_mart_expects(marts):

@@ -88,7 +88,7 @@ def by_the_batch(sent):
     return fold("s", list(_readings(frame)), THRESHOLDS, UNTIL_US)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(documents(), st.data())
 def test_the_stream_in_any_allowed_order_and_with_repeats_agrees_with_the_batch(sent, data):
     assert by_the_stream(sent, data) == by_the_batch(sent)

@@ -48,13 +48,14 @@ class Client:
         self.paho = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id)
         self.paho.tls_set_context(tls)
         self.paho.max_inflight_messages_set(500)
+        self.paho.connect_timeout = WITHIN_S
         self.answer: str | None = None
         self.messages: list[tuple[str, bytes]] = []
         self.ended = threading.Event()
         self._answered = threading.Event()
-        self._acknowledged: set[int] = set()
+        self.acknowledged: set[int] = set()
         self.paho.on_connect = self._on_connect
-        self.paho.on_publish = lambda _client, _data, message_id, *_: self._acknowledged.add(message_id)
+        self.paho.on_publish = lambda _client, _data, message_id, *_: self.acknowledged.add(message_id)
         self.paho.on_disconnect = lambda *_: self.ended.set()
         self.paho.on_message = lambda _client, _data, message: self.messages.append((message.topic, message.payload))
 
@@ -80,8 +81,8 @@ class Client:
         data = payload if isinstance(payload, bytes) else json.dumps(payload)
         # Not its is_published(), which raises where the loop's thread sent it and lost the connection meanwhile.
         message_id = self.paho.publish(topic, data, qos).mid
-        wait_for(lambda: message_id in self._acknowledged or self.ended.is_set())
-        return message_id in self._acknowledged
+        wait_for(lambda: message_id in self.acknowledged or self.ended.is_set())
+        return message_id in self.acknowledged
 
 
 @dataclass(frozen=True)

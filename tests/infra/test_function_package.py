@@ -12,6 +12,7 @@ import pytest
 from infra import function_package
 from infra.alert_definitions import function_variables
 from infra.function_package import build
+from infra.local.functions import RUNTIME
 from infra.settings import settings
 from ingestion.alerts import segment_stream
 from ingestion.alerts.machine import STARTED
@@ -84,7 +85,7 @@ def invoke(stream):
         made.append(f"package-{name}")
         client.create_function(
             FunctionName=made[-1],
-            Runtime="python3.11",
+            Runtime=RUNTIME,
             Role="arn:aws:iam::000000000000:role/package",
             Handler=f"ingestion.alerts.{name}_function.handler",
             Code={"ZipFile": build()},
@@ -135,6 +136,6 @@ def test_describe_runs_out_of_it(invoke):
 
 def test_watch_runs_out_of_it(invoke, stream):
     # It would go on for a minute: what it does first is enough.
-    assert "timed out" in invoke("watch", {}, timeout_s=3)["errorMessage"]
+    assert "timed out" in invoke("watch", {}, timeout_s=8)["errorMessage"]
     _, (record,) = records_of(stream)
     assert segment_stream.unpacked(record["Data"]).readings == []

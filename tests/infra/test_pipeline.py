@@ -59,7 +59,7 @@ def test_a_back_fill_is_cut_into_ranges_that_memory_holds():
 
 
 @pytest.fixture(scope="module")
-def endpoint(run_endpoint, tmp_path_factory):
+def own_endpoint(run_endpoint, tmp_path_factory):
     """An endpoint of this module's own: its tests drop tables that others may be using."""
     with pytest.MonkeyPatch.context() as patch, run_endpoint(tmp_path_factory.mktemp("own"), "--no-athena") as (url, _):
         for name, value in local_environment(url).items():
@@ -70,14 +70,14 @@ def endpoint(run_endpoint, tmp_path_factory):
 
 
 @pytest.fixture
-def raw_bucket(endpoint):
+def raw_bucket(own_endpoint):
     bucket = f"planning-{time.monotonic_ns()}"
     boto3.client("s3").create_bucket(Bucket=bucket)
     return bucket
 
 
 @pytest.fixture
-def table(endpoint):
+def table(own_endpoint):
     """Make a fresh, empty table of the contract."""
     catalog = open_catalog()
 
@@ -106,7 +106,7 @@ def processed(path: str, hour: int, etag: str) -> dict:
     return {"object_path": path, "kind": "readings", "arrival_hour": at(hour), "etag": etag}
 
 
-def test_before_the_first_run_every_landed_hour_of_every_kind_is_to_do(raw_bucket, endpoint):
+def test_before_the_first_run_every_landed_hour_of_every_kind_is_to_do(raw_bucket, own_endpoint):
     land(raw_bucket, "readings", 8)
     land(raw_bucket, "errors/format-conversion-failed", 9)
     land(raw_bucket, "sent", 10)
@@ -125,7 +125,7 @@ def test_only_hours_with_new_or_changed_objects_are_to_do_again(raw_bucket, tabl
     assert planning.arrival_hours_to_process(raw_bucket, open_catalog()) == [(at(2), at(3)), (at(4), at(5))]
 
 
-def test_given_bounds_curate_done_hours_again(raw_bucket, endpoint):
+def test_given_bounds_curate_done_hours_again(raw_bucket, own_endpoint):
     for hour in (1, 2, 3, 4):
         land(raw_bucket, "readings", hour)
     assert planning.arrival_hours_to_process(raw_bucket, open_catalog(), at(2), at(4)) == [(at(2), at(4))]
@@ -138,7 +138,7 @@ def make_buckets() -> None:
 
 
 @pytest.fixture
-def steps_buckets(endpoint):
+def steps_buckets(own_endpoint):
     make_buckets()
     yield
     s3 = boto3.resource("s3")
@@ -165,7 +165,22 @@ def test_publishing_keeps_what_was_added_during_the_run_even_for_the_same_hour(t
     assert pending.read(catalog) == left
 
 
-def test_nothing_is_pending_before_the_first_run(endpoint):
+def test_what_is_added_while_consumed_hours_are_removed_stays(table, monkeypatch):
+    table(pending.TABLE).append(hours("event", 1))
+    consumed, data_files = pending.read(open_catalog()), pending._data_files
+
+    def meanwhile(scan):
+        monkeypatch.undo()
+        found = data_files(scan)
+        open_catalog().load_table(pending.TABLE).append(hours("event", 2))
+        return found
+
+    monkeypatch.setattr(pending, "_data_files", meanwhile)
+    assert pending.remove(open_catalog(), consumed) == 1
+    assert pending.read(open_catalog()).event == {at(2)}
+
+
+def test_nothing_is_pending_before_the_first_run(own_endpoint):
     assert not pending.read(open_catalog())
     assert not pending.taken(open_catalog(), RUN)
 
@@ -225,7 +240,7 @@ def test_what_a_step_cannot_use_is_said_in_a_sentence(arguments, said):
     assert said in done.stderr.splitlines()[-1]
 
 
-def test_a_step_that_fails_says_why_and_how_to_go_on(endpoint):
+def test_a_step_that_fails_says_why_and_how_to_go_on(own_endpoint):
     command = [sys.executable, "-m", "infra.runners.step", "plan", "--run", "r"]
     environment = os.environ | {"TRAFFICLAKE_STAGE": "nowhere"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -240,7 +255,7 @@ import subprocess, sys, time
 from pathlib import Path
 from infra.runners import lock
 with lock.exclusive(Path(sys.argv[1]), print) as descriptor:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2)"], pass_fds=(descriptor,))
+    child = subprocess.Popen([sys.executable, "-c", "input()"], pass_fds=(descriptor,))
     print(child.pid, flush=True)
     time.sleep(60)
 """
@@ -248,13 +263,19 @@ with lock.exclusive(Path(sys.argv[1]), print) as descriptor:
 
 def test_a_run_waits_for_the_child_of_a_killed_run(tmp_path):
     path = tmp_path / "run.lock"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     holder.stdout.readline()
     holder.kill()
     holder.wait()
-    began, waits = time.monotonic(), []
-    with lock.exclusive(path, waits.append):
-        assert time.monotonic() - began > 0.5
+    waits = []
+
+    def let_the_child_end(waiting: str) -> None:
+        waits.append(waiting)
+        holder.stdin.close()
+
+    with lock.exclusive(path, let_the_child_end):
+        pass
     assert waits == [f"another run is at work (process {holder.pid}); this one waits until it ends"]
 
 
@@ -305,7 +326,7 @@ def test_a_crash_after_curation_leaves_hours_that_the_next_run_works_off(monkeyp
     assert calls == ["roll up", "dbt build", "expectations", "publish"]
 
 
-def test_nothing_new_and_nothing_pending_runs_no_step(monkeypatch, tmp_path, endpoint):
+def test_nothing_new_and_nothing_pending_runs_no_step(monkeypatch, tmp_path, own_endpoint):
     calls: list[str] = []
     assert run_with(monkeypatch, tmp_path, calls, failing=None).outcome == "nothing to do"
     assert calls == []

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.contract.glue import landing_columns
@@ -97,7 +97,6 @@ def payloads(draw):
     return draw(st.sampled_from([b"", b"\n", b" ", b","])).join(pieces)
 
 
-@settings(deadline=None)
 @given(payloads(), st.integers(0, 4 * 10**15))
 def test_rows_and_failures_are_those_of_landing_whatever_is_sent(payload, arrived_us):
     table, failures = convert_payloads([payload], landing_columns())

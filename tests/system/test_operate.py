@@ -31,13 +31,13 @@ def local_blocks():
 
 @pytest.fixture
 def small_city(home, tmp_path):
-    """A folder with the registry and an hour of readings of a small city."""
+    """A folder with the registry and an hour of readings of a small city, and the end of that hour."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
     command = [sys.executable, "-m", "ingestion.simulator", "--sensors", "6", "--registry", tmp_path / "registry.csv"]
     command += ["--from", (end - timedelta(hours=1)).isoformat(), "--to", end.isoformat(), "--without-received-at"]
     command += ["--out", tmp_path / "readings.jsonl"]
     subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
-    return tmp_path
+    return tmp_path, end
 
 
 def test_every_recipe_has_a_command():
@@ -91,7 +91,7 @@ def test_readings_that_a_rule_could_not_pass_on_are_decoded_with_the_id_that_the
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_the_recipes_for_this_machine_run_as_written(home, small_city):
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    folder, hour = small_city
     environment = home.environment | {
         "PATH": f"{Path(sys.executable).parent}:{home.environment['PATH']}",
         "FIRST_READING": (hour - timedelta(hours=1)).isoformat(),
@@ -105,7 +105,7 @@ def test_the_recipes_for_this_machine_run_as_written(home, small_city):
             environment["SNAPSHOT"] = str(snapshots["snapshot_id"].iloc[0])
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
-            cwd=small_city,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,

@@ -23,7 +23,7 @@ from infra.settings import AlertRoute, CitySettings
 from tests.infra.aws.cloud import Cloud, read_cloud
 from tests.infra.aws.policy_simulation import Recorded, allowed, denied, label, read_record, unused
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HERE = Path(__file__).parent
 # The operator, the endpoint itself, and the broker.

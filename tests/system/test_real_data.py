@@ -287,7 +287,8 @@ def test_the_dashboard_is_served_to_this_machine_alone_until_it_is_interrupted(c
         address = next(line.split()[-1] for line in serving.stdout if line.startswith("dashboard: "))
         assert urllib3.request("GET", address).status == 200
         assert b'"refresh_s":300' in urllib3.request("GET", f"{address}data.js").data
-        assert urllib3.request("GET", address, headers={"Host": "rebound.example"}).status == 403
+        for method in ("GET", "HEAD"):
+            assert urllib3.request(method, address, headers={"Host": "rebound.example"}).status == 403
         assert urllib3.request("GET", f"{address}../demo.json").status == 404
     finally:
         serving.send_signal(signal.SIGINT)

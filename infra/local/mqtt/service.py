@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 PORTS = range(20_000, 30_000)
 RESTART_DELAY_S = 1.0
 STOP_LIMIT_S = 15
+PORT_FREE_WITHIN_S = 3
 
 
 def listen(state_dir: Path) -> socket.socket:
@@ -31,9 +33,13 @@ def listen(state_dir: Path) -> socket.socket:
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "port"
     begin = int(kept.read_text()) if kept.exists() else PORTS[zlib.crc32(os.fsencode(folder.resolve())) % len(PORTS)]
+    # The broker of an endpoint that was killed may hold its port for a moment.
+    deadline = time.monotonic() + (PORT_FREE_WITHIN_S if kept.exists() else 0)
     for offset in range(len(PORTS)):
         port = PORTS[(begin - PORTS.start + offset) % len(PORTS)]
-        if listening := _listen(port):
+        while not (listening := _listen(port)) and port == begin and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if listening:
             if kept.exists() and port != begin:
                 log.warning("port %d is in use by another program: the broker listens on %d now", begin, port)
             kept.write_text(str(port))

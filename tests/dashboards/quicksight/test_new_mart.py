@@ -44,7 +44,7 @@ VISUALS = [
     {"id": "heat", "title": "Hours", "kind": "heat_map", "x": "local_hour", "y": "zone_id", "measures": ["delay"],
      "colors": {"scale": "viridis", "low": 0, "high": 100}},
 ]  # fmt: skip
-ALERTS = {"id": "alerts", "title": "In alert", "kind": "table", "rows": ["segment_id"], "measures": ["alerts"]}
+ALERTS = {"id": "alerts", "title": "Alerts", "kind": "table", "rows": ["segment_id"], "measures": ["congestion_index"]}
 CONTROLS = [
     {"id": "dates", "kind": "date_range", "title": "Days"},
     {"id": "zone", "kind": "choice", "title": "Zone", "column": "zone_id"},

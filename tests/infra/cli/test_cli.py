@@ -74,7 +74,7 @@ def trafficlake(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def endpoint(run_endpoint, tmp_path_factory):
+def own_endpoint(run_endpoint, tmp_path_factory):
     """A running endpoint without Athena: its state folder and its address."""
     folder = tmp_path_factory.mktemp("cli").resolve()
     with run_endpoint(folder, "--no-athena") as (url, _):
@@ -82,9 +82,9 @@ def endpoint(run_endpoint, tmp_path_factory):
 
 
 @pytest.fixture
-def at_home(endpoint, monkeypatch) -> str:
+def at_home(own_endpoint, monkeypatch) -> str:
     """Let commands find the running endpoint; returns its address."""
-    folder, url = endpoint
+    folder, url = own_endpoint
     monkeypatch.setenv("TRAFFICLAKE_STATE_DIR", str(folder))
     return url
 
@@ -385,8 +385,8 @@ def test_an_endpoint_elsewhere_is_refused(url):
     assert dict(os.environ) == before
 
 
-def test_the_endpoint_listens_on_loopback_only(endpoint):
-    _, url = endpoint
+def test_the_endpoint_listens_on_loopback_only(own_endpoint):
+    _, url = own_endpoint
     port = urlsplit(url).port
     listening = [
         line.split()[1]

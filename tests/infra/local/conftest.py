@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from infra.home.environment import use_local_home
+from infra.local.functions import RUNTIME
 
 
 def _zipped(code, **more):
@@ -25,7 +26,7 @@ def _create_function(code, *, timeout_s=10, **arguments):
     name = f"f-{uuid.uuid4().hex[:8]}"
     boto3.client("lambda").create_function(
         FunctionName=name,
-        Runtime="python3.11",
+        Runtime=RUNTIME,
         Handler="tasks.main.handler",
         Role="arn:aws:iam::000000000000:role/function",
         Code={"ZipFile": _zipped(code)},

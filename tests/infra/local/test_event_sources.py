@@ -144,7 +144,7 @@ def test_a_mapping_starts_at_a_time(lane):
 
 
 def test_batches_have_the_size_and_wait_for_the_window(lane):
-    made = lane(first=range(7), BatchSize=3, MaximumBatchingWindowInSeconds=1)
+    made = lane(first=range(7), BatchSize=3, MaximumBatchingWindowInSeconds=3)
     made.wait_for(lambda: len(made.values()) == 7)
     assert [len(batch) for batch in made.batches()] == [3, 3, 1]
     made.put("a")

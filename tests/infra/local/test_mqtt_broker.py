@@ -357,8 +357,6 @@ def test_the_load_of_the_benchmark_arrives_as_it_says(device_home: DeviceHome, d
 def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_devices_go_on(
     run_endpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acknowledged: set[int] = set()
-
     with run_endpoint(tmp_path, "--no-athena") as (url, process):
         use_local_home(url)
         create_stream_and_bucket()
@@ -369,14 +367,12 @@ def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_device
         devices.revoke("revoked")
         client = device.client()
         numbers: dict[int, int] = {}
-        client.paho.on_publish = lambda _client, _data, mid, *_: acknowledged.add(numbers[mid])
         assert client.connect() == "Success"
         for number in range(2000):
-            numbers[client.paho.publish(device.topic, json.dumps(READING | {"status": str(number)}), qos=1).mid] = (
-                number
-            )
+            reading = json.dumps(READING | {"status": str(number)})
+            numbers[client.paho.publish(device.topic, reading, qos=1).mid] = number
             if number == 1000:
-                wait_for(lambda: len(acknowledged) > 300)
+                wait_for(lambda: len(client.acknowledged) > 300)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         # The broker ends with the endpoint, and with it the connection.
@@ -386,7 +382,7 @@ def test_what_was_acknowledged_before_the_endpoint_is_killed_is_there_and_device
         second = DeviceHome(url, tmp_path, tmp_path / "devices")
         assert devices.mqtt_address() == device.address
         stored = {int(reading["status"]) for reading in second.readings(device)}
-        assert acknowledged <= stored
+        assert {numbers[each] for each in client.acknowledged} <= stored
         with second.connected(device) as again:
             assert again.publish(device.topic, READING | {"status": "-1"})
         assert -1 in {int(reading["status"]) for reading in second.readings(device)}

@@ -215,7 +215,8 @@ def test_after_a_kill_every_change_is_on_the_bus_and_what_was_told_is_not_told_a
         lane.put("early")
         assert lane.words(1) == ["early"]
         # Once the event is there, its position is written within a moment.
-        time.sleep(0.5)
+        positions = tmp_path / "services" / "event-sources"
+        wait_for(lambda: any(path.read_text() for path in positions.glob("*.position")))
         functions = boto3.client("lambda")
         functions.put_function_concurrency(FunctionName=lane.function, ReservedConcurrentExecutions=0)
         lane.put("late", "later")

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
-from infra.local import process, toolchain
+from infra.local import process, server, toolchain
 
 
 @pytest.fixture
@@ -49,14 +50,14 @@ def test_of_many_that_start_at_once_one_endpoint_comes_up_and_stops(folder: Path
     assert process.stop(folder)
     assert process.status(folder) is None
     assert not process.stop(folder)
-    _wait_gone(found[0].pid, 5)
+    _wait_gone(found[0].pid, 30)
     assert not (folder / "endpoint.json").exists()
 
 
 def test_a_killed_endpoint_is_not_believed_and_replaced(folder: Path) -> None:
     first = process.start(folder, with_athena=False)
     os.kill(first.pid, signal.SIGKILL)
-    _wait_gone(first.pid, 5)
+    _wait_gone(first.pid, 30)
     assert (folder / "endpoint.json").exists()
     assert process.status(folder) is None
     second = process.start(folder, with_athena=False)
@@ -108,12 +109,12 @@ def test_another_port_is_taken_where_4566_is_in_use(folder: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            other.bind(("127.0.0.1", process.PREFERRED_PORT))
+            other.bind(("127.0.0.1", server.PREFERRED_PORT))
             other.listen()
         except OSError:
             pass  # then something else has it, which is the case that is tested
         found = process.start(folder, with_athena=False)
-    assert not found.url.endswith(f":{process.PREFERRED_PORT}")
+    assert not found.url.endswith(f":{server.PREFERRED_PORT}")
 
 
 def test_a_failed_start_says_why_and_names_the_log(folder: Path) -> None:
@@ -138,7 +139,7 @@ def test_the_engine_ends_with_a_killed_endpoint(folder: Path) -> None:
     toolchain.fetch_trino_java()
     endpoint = process.start(folder)
     deadline = time.monotonic() + 60
-    while not (engines := _children(endpoint.pid)):
+    while not (engines := _engines(endpoint.pid)):
         assert time.monotonic() < deadline, "no engine was started"
         time.sleep(0.1)
     os.kill(endpoint.pid, signal.SIGKILL)
@@ -146,6 +147,19 @@ def test_the_engine_ends_with_a_killed_endpoint(folder: Path) -> None:
         _wait_gone(engine, 30)
 
 
-def _children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for thread in threads for child in thread.read_text().split()]
+def _engines(pid: int) -> list[int]:
+    children = psutil.Process(pid).children(recursive=True)
+    return [child.pid for child in children if "io.trino.server" in " ".join(_command_line(child))]
+
+
+def _command_line(child: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return child.cmdline()
+    return []
+
+
+def test_of_two_endpoints_that_want_the_same_port_one_has_it() -> None:
+    with server.listen(server.ANY_PORT) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(RuntimeError, match=f"port {port} cannot be used"):
+            server.listen(port)

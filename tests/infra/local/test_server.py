@@ -42,6 +42,8 @@ def test_resources_exist_and_creating_them_again_changes_nothing(endpoint: str) 
         ("/", {"host": "localhost.example"}, False),
         ("/", {}, False),
         ("/", {"host": "127.0.0.1:4566", "origin": "https://page.example"}, False),
+        ("/", {"host": "127.0.0.1:4566", "sec-fetch-site": "cross-site"}, False),
+        ("/", {"host": "127.0.0.1:4566", "sec-fetch-site": "same-origin"}, True),
         ("/_ministack/reset", {"host": "127.0.0.1:4566"}, False),
         ("/_ministack/config", {"host": "127.0.0.1:4566"}, False),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from infra.alert_definitions import function_variables
+from infra.alert_definitions import EXPIRY, function_variables
 from infra.home.alerts import _create_table
 from infra.settings import CitySettings
 from ingestion.alerts import store
@@ -19,6 +19,10 @@ def city(endpoint: str) -> CitySettings:
     found = CitySettings(stage="alerttests")
     boto3.client("s3").create_bucket(Bucket=found.lake_bucket)
     _create_table(found)
+    # Times of these tests are fixed, and what they write would have expired.
+    boto3.client("dynamodb").update_time_to_live(
+        TableName=found.state_table, TimeToLiveSpecification={"Enabled": False, "AttributeName": EXPIRY}
+    )
     return found
 
 

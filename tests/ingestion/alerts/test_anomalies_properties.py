@@ -122,7 +122,7 @@ def worst(rule, told):
     return max(values) if rule.above < math.inf else min(values)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(readings=streams())
 def test_the_changes_are_those_of_the_definition(rules, readings):
     _, changes = fed(readings, rules)
@@ -131,7 +131,7 @@ def test_the_changes_are_those_of_the_definition(rules, readings):
         assert found == by_definition(rule, readings)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_repeats_and_late_readings_change_nothing(rules, data):
     readings = data.draw(streams())
@@ -143,7 +143,7 @@ def test_repeats_and_late_readings_change_nothing(rules, data):
     assert fed(noisy, rules) == fed(readings, rules)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_each_rule_starts_and_ends_in_turn_and_a_stored_state_goes_on_as_before(rules, data):
     readings = data.draw(streams())

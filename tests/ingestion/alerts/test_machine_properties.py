@@ -134,14 +134,14 @@ def below_for_us(means):
     return -1 if first is None else means[-1][0] - first
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(streams())
 def test_the_events_are_those_of_the_definition(readings):
     _, outputs = replayed(in_event_time(readings))
     assert [(c.kind, c.ts_us, c.level, c.since_us) for c in changes(outputs)] == by_definition(readings)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_order_within_the_allowed_lateness_and_repeats_change_nothing(data):
     readings = data.draw(streams())
@@ -153,7 +153,7 @@ def test_order_within_the_allowed_lateness_and_repeats_change_nothing(data):
     assert state.late == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_what_arrives_again_after_it_was_used_is_only_counted(data):
     readings = data.draw(disordered(data.draw(streams())))
@@ -163,7 +163,7 @@ def test_what_arrives_again_after_it_was_used_is_only_counted(data):
     assert replayed(readings)[1] == outputs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_replay_in_chunks_with_its_state_stored_between_gives_the_same(data):
     readings = data.draw(disordered(data.draw(streams())))
@@ -177,7 +177,7 @@ def test_a_replay_in_chunks_with_its_state_stored_between_gives_the_same(data):
     assert (state, [*outputs, *put_out]) == replayed(readings)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_sweep_behind_the_readings_that_are_still_to_come_changes_nothing(data):
     readings = in_event_time(data.draw(streams()))
@@ -189,7 +189,7 @@ def test_a_sweep_behind_the_readings_that_are_still_to_come_changes_nothing(data
     assert (state, [*before, *swept, *after, *rest]) == replayed(readings)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_every_change_is_told_once_and_every_reading_is_summed_once(data):
     readings = data.draw(disordered(data.draw(streams())))

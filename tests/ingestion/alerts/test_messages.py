@@ -401,7 +401,7 @@ def changes(draw):
     return one | drawn | {"since_us": since_us, "ts_us": since_us + draw(st.integers(0, 10**14))}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(one=changes(), segment=st.none() | SEGMENTS, usual_index=st.none() | INDICES)
 def test_any_change_gives_a_valid_detail_of_few_lines(one, segment, usual_index):
     detail = described(one, segment, usual_index)

@@ -14,7 +14,6 @@ from ingestion.alerts.tracker import FLUSH_S, WAIT_S, fold, new_segment
 SECOND_US = 1_000_000
 START_US = 1_772_438_400_000_000
 THRESHOLDS = Thresholds(window_s=60, clear_for_s=60)
-NOTHING_SAVED = dict
 
 
 def reading(at_s: float, index: float, *, sensor: str = "a", segment: str = "s", arrived_s: float | None = None):
@@ -117,7 +116,7 @@ def keyed(folded):
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(logs(), st.data())
 def test_a_process_that_starts_anew_from_what_was_saved_and_reads_the_log_again_tells_the_same(log, data):
     """Cut anywhere, restore what had been saved by then, and read the whole log again."""

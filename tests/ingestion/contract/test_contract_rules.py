@@ -92,7 +92,7 @@ conditions = st.recursive(
 values = [(a, b, t) for a in (None, -1, 0, 1, 2) for b in (None, 0, 2) for t in (None, "", "x", " X ", "y")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conditions)
 def test_the_python_of_a_condition_is_true_where_sql_says_so(condition):
     lines = ["bits = 0"]

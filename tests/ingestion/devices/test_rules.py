@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.mqtt.rules import Message, Rule, compile_rule, compile_template
@@ -32,7 +32,6 @@ def _applying(topic: str, payload: bytes) -> list[Rule]:
 
 
 # The first draw of nested JSON is slow on a busy machine.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(list(FILTERS)), _payloads)
 def test_every_message_meets_exactly_one_rule(topic: str, payload: bytes) -> None:
     (rule,) = _applying(topic, payload)

@@ -4,9 +4,11 @@ import pyarrow as pa
 import pytest
 from pyiceberg.exceptions import NoSuchTableError
 
+from infra import registry
+from infra.errors import FailedError
 from ingestion import iceberg_catalog
 from ingestion.contract import arrow, iceberg
-from ingestion.registry import check_rows
+from ingestion.registry import check_rows, load
 from ingestion.registry.load import load_registry
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -102,3 +104,18 @@ def test_a_column_that_the_contract_gained_is_added_to_a_table_that_exists(catal
     catalog.create_table("reference.sensors", with_all.select("sensor_id", "segment_id", "valid_from", "valid_to"))
     load_registry(rows("A,G,1,20,Z,"), catalog, NOW)
     assert content(catalog, "reference.sensors", "sensor_id", "length_km") == [("A", 1.0)]
+
+
+def test_who_loads_while_another_load_commits_is_told_to_try_again_and_changes_nothing(catalog, monkeypatch):
+    load_registry(rows("A,G,1,20,Z,"), catalog, NOW)
+    note_pending_hours = load._note_pending_hours
+
+    def meanwhile(catalog, changes):
+        monkeypatch.undo()
+        load_registry(rows("B,G,1,20,Z,"), catalog, NOW)
+        return note_pending_hours(catalog, changes)
+
+    monkeypatch.setattr(load, "_note_pending_hours", meanwhile)
+    with pytest.raises(FailedError, match="load the file again"):
+        registry.load(registry.Usable(rows("C,H,2,20,,"), refused=0))
+    assert content(catalog, "reference.sensors", "sensor_id") == [("A",), ("B",)]

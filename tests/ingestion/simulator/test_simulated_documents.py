@@ -62,7 +62,7 @@ def test_another_seed_gives_other_bytes():
     assert first != second
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_800), st.integers(0, 10_800))
 def test_slices_put_together_are_the_whole(one: int, other: int):
     cut, end = (DAY + timedelta(seconds=second) for second in sorted((one, other)))
