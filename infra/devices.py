@@ -3,7 +3,8 @@
 import os
 import shlex
 import ssl
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.errors import UsageError
+from infra.errors import FailedError, UsageError
 from infra.home.devices import policy_name, thing_type
 from infra.settings import CitySettings
 from ingestion.devices.access import SENSORS_TOPIC, device_id_problem
@@ -29,6 +30,8 @@ AMAZON_ROOTS = "Amazon Root CA"
 MQTT_PORT = 8883
 FILES = ("ca.pem", "cert.pem", "key.pem")
 LISTING_THREADS = 8
+# "It might take several seconds for the detachment to propagate" (DetachThingPrincipal).
+DETACHING_WAIT_S, DETACHING_WAITS = 1.0, 30
 COLUMNS = ("device_id", "certificate_id", "status", "since", "last_seen")
 
 
@@ -150,7 +153,8 @@ def revoke(device_id: str, *, keep_newest: bool = False) -> int:
 def remove(device_id: str) -> None:
     """Revoke and delete all certificates of a device, and the device.
 
-    The stack cannot go while a device uses its policy and thing type. Raises UsageError for an unknown ID.
+    The stack cannot go while a device uses its policy and thing type. Raises UsageError for an unknown ID, and
+    FailedError, with what is left, where AWS takes too long to detach a certificate.
     """
     iot = boto3.client("iot")
     certificates = _known_certificates(iot, device_id)
@@ -160,8 +164,25 @@ def remove(device_id: str) -> None:
         for policy in iot.list_attached_policies(target=principal)["policies"]:
             iot.detach_policy(policyName=policy["policyName"], target=principal)
         iot.detach_thing_principal(thingName=device_id, principal=principal)
-        iot.delete_certificate(certificateId=certificate["certificateId"])
-    iot.delete_thing(thingName=device_id)
+        certificate_id = certificate["certificateId"]
+        # Detached, it is no longer found by its device.
+        go_on = f"it is revoked; later, `aws iot delete-certificate --certificate-id {certificate_id}` deletes it."
+        _delete_detached(iot, partial(iot.delete_certificate, certificateId=certificate_id), go_on)
+    go_on = f"its certificates are deleted; later, `trafficlake devices remove {device_id}` deletes it."
+    _delete_detached(iot, partial(iot.delete_thing, thingName=device_id), go_on)
+
+
+def _delete_detached(iot: Any, delete: Callable[[], object], go_on: str) -> None:  # noqa: ANN401 — boto3 clients have no type
+    """Delete what was detached just now, which takes AWS several seconds; raises FailedError where it takes longer."""
+    for wait_s in (*[DETACHING_WAIT_S] * DETACHING_WAITS, None):
+        try:
+            delete()
+        except (iot.exceptions.DeleteConflictException, iot.exceptions.InvalidRequestException) as error:
+            if wait_s is None:
+                raise FailedError(f"{error}. AWS has not detached it yet: {go_on}") from error
+            time.sleep(wait_s)
+        else:
+            return
 
 
 def _not_revoked(certificates: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ import json
 from functools import cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from ingestion.alerts.thresholds import Thresholds
 from ingestion.contract.landing import PREFIXES
@@ -54,6 +54,14 @@ class CitySettings(BaseSettings):
         (AlertRoute(name="all"),), description="who gets which alerts, as JSON"
     )
     dashboard_url: str = Field("", description="page that messages link to; empty for none")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "CitySettings":
+        _ = self.alert_thresholds
+        names = [route.name for route in self.alert_routes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each alert route has a name of its own, not {', '.join(names)}")
+        return self
 
     @property
     def prefix(self) -> str:
@@ -184,6 +192,17 @@ class CitySettings(BaseSettings):
     def buffering_size_mb(self) -> int:
         """Firehose buffering: 64 MB is the least that record format conversion allows, 128 the most."""
         return 64 if self.stage == "local" else 128
+
+
+def problems(error: ValidationError | SettingsError) -> str:
+    """Return which settings cannot be used, and why, as one line."""
+    if isinstance(error, SettingsError):  # what should be JSON and is none
+        return f"{error}: {error.__cause__}"
+    prefix = "TRAFFICLAKE_" if error.title == CitySettings.__name__ else ""
+    return "; ".join(
+        f"{prefix}{'.'.join(str(part) for part in each['loc']).upper() or '*'}: {each['msg']}"
+        for each in error.errors()
+    )
 
 
 @cache

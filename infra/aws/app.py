@@ -63,9 +63,9 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
         elsewhere = common | {"env": Environment(account=account, region=stage.replica_region)}
         storage.add_stack_dependency(ReplicaStack(app, f"{prefix}-replica", **elsewhere))
     buckets = storage.buckets
-    streams = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common).streams
+    ingest = IngestStack(app, f"{prefix}-ingest", buckets=buckets, **common)
     code = lambda_.Code.from_asset(str(write_package(work)))
-    AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=streams, code=code, **common)
+    AlertsStack(app, f"{prefix}-alerts", buckets=buckets, streams=ingest.streams, code=code, **common)
     lake = LakeStack(
         app,
         f"{prefix}-lake",
@@ -74,7 +74,7 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
         requirements=write_requirements(work),
         **common,
     )
-    PipelineStack(
+    pipeline = PipelineStack(
         app,
         f"{prefix}-pipeline",
         buckets=buckets,
@@ -87,7 +87,12 @@ def _add_stacks(app: App, stage: Stage, account: str | None, work: Path) -> None
         app, f"{prefix}-budget", **common | {"env": Environment(account=account, region=BudgetStack.REGION)}
     )
     budget.add_stack_dependency(watch)
+    # Its schedules start as soon as they are made: what a run works on is there by then, and what tells that it failed.
+    for needed in (ingest, lake, watch):
+        pipeline.add_stack_dependency(needed)
     if stage.quicksight_readers:
         dashboards = DashboardsStack(app, f"{prefix}-dashboards", buckets=buckets, **common)
         # QuickSight tries its connection when it is made.
         dashboards.add_stack_dependency(lake)
+        # A run has QuickSight's datasets read anew.
+        pipeline.add_stack_dependency(dashboards)

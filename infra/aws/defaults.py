@@ -12,7 +12,8 @@ from infra.aws.stages import Stage
 
 def removal(stage: Stage) -> RemovalPolicy:
     """Return what becomes of a resource that holds data when its stack is deleted."""
-    return RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY
+    # What a deployment makes and cannot finish goes again: kept, its name would stop the next attempt.
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if stage.keeps_data else RemovalPolicy.DESTROY
 
 
 class RotatedKey(kms.Key):

@@ -16,6 +16,10 @@ from infra.sizing.resources import City
 QuickSightPrincipal = Annotated[str, Field(pattern=r"^(user|group)/[^/]+/.+$")]
 
 
+# "General purpose bucket naming rules"
+LONGEST_BUCKET_NAME = 63
+
+
 class Stage(BaseModel):
     """One deployment: the city's settings, and those that only AWS has."""
 
@@ -73,6 +77,23 @@ class Stage(BaseModel):
     def _is_copied_elsewhere(self) -> "Stage":
         if self.replica_region == self.city.region:
             raise ValueError(f"a copy in {self.city.region} would be lost with it: replica_region is another region")
+        return self
+
+    @model_validator(mode="after")
+    def _is_taken_by_aws(self) -> "Stage":
+        # "Transition actions": S3 keeps objects in Infrequent Access for 30 days at least.
+        if self.raw_archive_after_days < self.raw_infrequent_after_days + 30:
+            raise ValueError("raw_archive_after_days is at least 30 days more than raw_infrequent_after_days")
+        copy = "-replica" if self.replica_region else ""
+        longest = f"{self.city.prefix}{copy}-access-logs{self.city.bucket_suffix}"
+        if len(longest) > LONGEST_BUCKET_NAME:
+            raise ValueError(
+                f"bucket_suffix is too long: {longest} has {len(longest)} characters, and a bucket's name "
+                f"{LONGEST_BUCKET_NAME} at most"
+            )
+        for route in self.city.alert_routes:
+            if route.webhook_url and not route.webhook_url.startswith("https://"):
+                raise ValueError(f"webhook_url of the route {route.name} begins with https://, as EventBridge demands")
         return self
 
 

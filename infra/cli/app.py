@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from infra import console
 from infra.cli import alerts, aws, dashboard, devices, plan, tables
@@ -21,7 +22,7 @@ from infra.home.environment import leads_elsewhere, local_environment, use_local
 from infra.home.resources import create_resources
 from infra.local import process, toolchain
 from infra.runners.events import RunReport, StepFailedError
-from infra.settings import settings
+from infra.settings import problems, settings
 from ingestion.errors import UnusableFileError
 
 app = typer.Typer(
@@ -288,9 +289,8 @@ def main() -> None:
     except (UsageError, UnusableFileError) as error:
         console.error(str(error))
         sys.exit(2)
-    except ValidationError as error:
-        details = "; ".join(f"TRAFFICLAKE_{problem['loc'][0]}: {problem['msg']}".upper() for problem in error.errors())
-        console.error(f"a setting in the environment cannot be used: {details}")
+    except (ValidationError, SettingsError) as error:
+        console.error(f"a setting in the environment or in infra/aws/stages.py cannot be used: {problems(error)}")
         sys.exit(2)
     except (
         FailedError,

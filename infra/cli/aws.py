@@ -55,6 +55,7 @@ def deploy(stage: StageOption, yes: YesOption = False, account: AccountOption = 
     from infra.aws import toolkit  # noqa: PLC0415
 
     chosen, found = _enter_account(stage, account, yes)
+    _refuse_placeholders(stage, chosen)
     with tempfile.TemporaryDirectory() as folder:
         _templates(chosen, Path(folder), found.id)
         stacks = toolkit.stacks_by_region(Path(folder))
@@ -62,6 +63,13 @@ def deploy(stage: StageOption, yes: YesOption = False, account: AccountOption = 
         if missing:
             commands = "\n".join(toolkit.bootstrap_command(found.id, region) for region in missing)
             raise FailedError(f"{', '.join(missing)}: not prepared for the CDK. Once, as an administrator:\n{commands}")
+        unfinished = {region: aws.unfinished_protected_stacks(region, names) for region, names in stacks.items()}
+        if any(unfinished.values()):
+            commands = "\n".join(lifting(unfinished))
+            raise FailedError(
+                "the first deployment of stacks failed, and they are protected against being deleted and made again. "
+                f"Nothing was done. To lift that:\n{commands}"
+            )
         confirm("deploy", stage, stacks, found, account if yes else None)
         toolkit.run("deploy", Path(folder), yes=yes)
 
@@ -128,6 +136,19 @@ def _enter_account(name: str, account: str, yes: bool) -> tuple[Stage, Account]:
     if account and account != found.id:
         raise UsageError(f"the credentials are of account {found.id}, not of {account}. Nothing was done.")
     return chosen, found
+
+
+def _refuse_placeholders(name: str, stage: Stage) -> None:
+    """Raise UsageError while a stage has addresses of the example that it was delivered with."""
+    told = [*stage.operator_emails]
+    for route in stage.city.alert_routes:
+        told += [*route.emails, route.webhook_url or ""]
+    examples = [address for address in told if "example.org" in address]
+    if examples:
+        raise UsageError(
+            f"{', '.join(examples)} belong to nobody: put addresses of your own into stage {name} of "
+            "infra/aws/stages.py. Nothing was done."
+        )
 
 
 def _templates(stage: Stage, folder: Path, account: str | None = None) -> list[Path]:

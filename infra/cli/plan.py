@@ -30,8 +30,9 @@ def plan(
     from infra.sizing.prices import load  # noqa: PLC0415
     from infra.sizing.resources import City  # noqa: PLC0415
 
+    count, between_s = sensor_count(sensors), interval_s(interval)
     try:
-        city = City(sensors=sensor_count(sensors), interval_s=interval_s(interval))
+        city = City(sensors=count, interval_s=between_s)
     except ValueError as error:
         raise UsageError(f"{error}.") from error
     table = load()

@@ -17,11 +17,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from infra.errors import FailedError
 from infra.pipeline import PLAN, STEPS, Step
 from infra.runners.dbt_step import DbtFailedError, dbt_build
-from infra.settings import settings
+from infra.settings import problems, settings
 from quality.results import ExpectationsFailedError
 
 RUNNABLE = {step.name: step for step in (PLAN, *STEPS) if step.kind != "glue_job"}
@@ -46,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--from must be earlier than --to")
     try:
         counts = _run(step, given.run, given.start, given.end)
-    except ValidationError as error:
-        return _say(f"the settings in TRAFFICLAKE_* cannot be used: {error}", 2)
+    except (ValidationError, SettingsError) as error:
+        return _say(f"the settings in TRAFFICLAKE_* cannot be used: {problems(error)}", 2)
     except (FailedError, DbtFailedError, ExpectationsFailedError, ClientError, BotoCoreError) as error:
         return _say(f"step '{step.name}' failed: {error}\n{step.how_to_go_on}", 1)
     sys.stdout.write(json.dumps(counts) + "\n")

@@ -5,16 +5,19 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from infra import devices
-from infra.errors import UsageError
+from infra.errors import FailedError, UsageError
 from infra.home.devices import create_device_resources, policy_name, thing_type
 from infra.settings import settings
 from tests.infra.mqtt_clients import Device, DeviceHome, wait_for
@@ -63,6 +66,48 @@ def test_a_removed_device_is_cut_off_and_leaves_nothing_that_holds_up_its_policy
     assert of_device.isdisjoint(each["certificateArn"] for each in iot.list_certificates()["certificates"])
     assert device.id not in {row.device_id for row in devices.list_devices(settings())}
     with pytest.raises(UsageError, match="there is no device"):
+        devices.remove(device.id)
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, int], None]:
+    """Have AWS refuse an operation some times, as while it detaches; the local endpoint detaches at once."""
+    make = boto3.client
+
+    def refuse_times(operation: str, code: str, times: int) -> None:
+        left = [{"Error": {"Code": code, "Message": "still attached"}}] * times
+
+        def client(service: str) -> Any:
+            made = make(service)
+            if service == "iot":
+                made.meta.events.register(
+                    f"before-call.iot.{operation}",
+                    lambda **_: (AWSResponse("", 409, {}, None), left.pop()) if left else None,
+                )
+            return made
+
+        monkeypatch.setattr(boto3, "client", client)
+        monkeypatch.setattr(devices, "DETACHING_WAIT_S", 0)
+
+    return refuse_times
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("DeleteCertificate", "DeleteConflictException"), ("DeleteThing", "InvalidRequestException")],
+)
+def test_removing_waits_until_aws_has_detached_the_certificate(device: Device, refuse, operation, code) -> None:
+    (principal,) = boto3.client("iot").list_thing_principals(thingName=device.id)["principals"]
+    refuse(operation, code, 2)
+    devices.remove(device.id)
+    assert principal not in {each["certificateArn"] for each in boto3.client("iot").list_certificates()["certificates"]}
+    assert device.id not in {row.device_id for row in devices.list_devices(settings())}
+
+
+def test_a_certificate_that_aws_does_not_detach_in_time_is_named(device: Device, refuse) -> None:
+    (principal,) = boto3.client("iot").list_thing_principals(thingName=device.id)["principals"]
+    refuse("DeleteCertificate", "DeleteConflictException", 1000)
+    with pytest.raises(FailedError, match=f"delete-certificate --certificate-id {principal.rpartition('/')[2]}`"):
         devices.remove(device.id)
 
 

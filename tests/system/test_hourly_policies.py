@@ -36,9 +36,9 @@ UNUSED: dict[str, dict[str, list[str]]] = {
         "rollup-5min": ["logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
         "steps": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
-    "Glue's own metrics of a job": {
-        "curate-readings": ["cloudwatch:PutMetricData"],
-        "rollup-5min": ["cloudwatch:PutMetricData"],
+    "Glue demands it of the role for the key of the security configuration": {
+        "curate-readings": ["kms:DescribeKey", "kms:Encrypt"],
+        "rollup-5min": ["kms:DescribeKey", "kms:Encrypt"],
     },
     "Iceberg and Athena clean up after a write that failed": {
         "curate-readings": ["s3:AbortMultipartUpload", "s3:DeleteObject"],

@@ -1,6 +1,9 @@
 """The recipes of docs/operate.md that can run here do what they say, as they are written there."""
 
+import base64
+import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -46,6 +49,43 @@ def test_every_recipe_has_a_command():
 def test_the_table_of_alarms_is_that_of_the_alarms():
     table = alarms_table(STAGES["prod"])
     assert table in RECIPES, f"put this in place of the table in docs/operate.md:\n{table}"
+
+
+def test_what_the_recipes_for_aws_ask_the_shell_for_is_set_by_them():
+    blocks = "\n".join(re.findall(r"^```bash aws\n(.*?)^```$", RECIPES, re.MULTILINE | re.DOTALL))
+    given = {"TRAFFICLAKE_STAGE", *re.findall(r"^([A-Z_]+)=", blocks, re.MULTILINE)}
+    assert set(re.findall(r"\$([A-Z_]+)", blocks)) <= given
+
+
+def kept(topic, payload, **more):
+    """Return an object under `device-errors/` ("Error action message format")."""
+    return json.dumps({"topic": topic, "base64OriginalPayload": base64.b64encode(payload).decode(), **more})
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the recipe is a call of jq")
+def test_readings_that_a_rule_could_not_pass_on_are_decoded_with_the_id_that_the_rule_would_give(tmp_path):
+    failed = {"failures": [{"failedAction": "KinesisAction", "errorMessage": "throttled"}]}
+    objects = {
+        "own": kept("traffic/sensors/s-1", b'{"sensor_id": "another", "vehicle_count": 1}', **failed),
+        "telemetry": kept("device/s-2/telemetry", b'{"vehicle_count": 2}', **failed),
+        "older": kept("traffic/data", b'{"sensor_id": "s-3", "vehicle_count": 3}', **failed),
+        "presence": kept("$aws/events/presence/connected/s-4", b'{"eventType": "connected"}', **failed),
+        "bytes": kept("traffic/sensors/s-5", b"no JSON", **failed),
+        "a-list": kept("traffic/sensors/s-6", b"[6]", **failed),
+        "no-reading": kept("traffic/sensors/s-7", b'{"hello": 7}'),
+    }
+    (tmp_path / "device-errors").mkdir()
+    for name, text in objects.items():
+        (tmp_path / "device-errors" / name).write_text(text)
+    (recipe,) = re.findall(r"^(find device-errors .*?> readings\.jsonl)$", RECIPES, re.MULTILINE | re.DOTALL)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", recipe], cwd=tmp_path, check=True)
+    lines = (tmp_path / "readings.jsonl").read_text().splitlines()
+    readings = sorted(map(json.loads, lines), key=lambda reading: reading["vehicle_count"])
+    assert [(reading["sensor_id"], reading["vehicle_count"]) for reading in readings] == [
+        ("s-1", 1),
+        ("s-2", 2),
+        ("s-3", 3),
+    ]
 
 
 @pytest.mark.nightly

@@ -1,6 +1,6 @@
 """How readings land: the raw tables, and the delivery stream that writes them."""
 
-from aws_cdk import Aws
+from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_kms as kms
@@ -74,7 +74,7 @@ class Delivery(Construct):
         self._allow_delivery(role, stage, raw_key)
         destination = delivery_to_s3(city, role.role_arn, city.region)
         for part, log in ((destination, "delivery"), (destination["S3BackupConfiguration"], "backup")):
-            logs.LogStream(self, log, log_group=group, log_stream_name=log)
+            logs.LogStream(self, log, log_group=group, log_stream_name=log, removal_policy=RemovalPolicy.DESTROY)
             part["CloudWatchLoggingOptions"] = {"Enabled": True, "LogGroupName": errors, "LogStreamName": log}
             log_arn = f"arn:aws:logs:{city.region}:{Aws.ACCOUNT_ID}:log-group:{errors}:log-stream:{log}"
             role.allow(["logs:PutLogEvents"], log_arn)

@@ -4,7 +4,7 @@ A template cannot make them: an Iceberg table is a file of metadata, and its ent
 which every commit replaces. `raw`, whose tables are plain files, is the ingest stack's.
 """
 
-from aws_cdk import Aws
+from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
@@ -32,4 +32,5 @@ class Databases(Construct):
                 catalog_id=Aws.ACCOUNT_ID,
                 database_input={"name": name, "locationUri": f"s3://{stage.city.lake_bucket}/{name}/"},
             )
-            made.apply_removal_policy(removal(stage))
+            # Others of the account may have put tables of theirs into it.
+            made.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if name == DEFAULT else removal(stage))

@@ -39,12 +39,6 @@ class JobRole(ServiceRole):
         self._allow_objects(_GET, folders)
         self._allow_objects(_PUT, [*written, *(f"{_folder(name)}metadata/" for name in access.alters)])
         self.allow(["kms:Decrypt", "kms:GenerateDataKey"], buckets.lake_key.key_arn)
-        self.allow(
-            ["cloudwatch:PutMetricData"],
-            "*",
-            why_many="PutMetricData knows no resources; the condition names the one namespace",
-            conditions={"StringEquals": {"cloudwatch:namespace": "Glue"}},
-        )
 
     def allow_code(self, code: Sequence[assets.Asset]) -> None:
         """Allow to fetch script and packages."""

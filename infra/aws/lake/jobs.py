@@ -79,6 +79,10 @@ class GlueJob(Construct):
         self.allowed = JobRole(self, "Role", stage=stage, access=ACCESS[step.target], buckets=buckets)
         self.allowed.allow_code([code, packages, requirements])
         self._allow_logs(stage, security)
+        # "Encrypting data written by AWS Glue"
+        self.allowed.allow(
+            ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"], security.key.key_arn
+        )
         job = glue.CfnJob(
             self,
             "Job",
@@ -97,8 +101,6 @@ class GlueJob(Construct):
             default_arguments={
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
-                "--enable-metrics": "true",
-                "--enable-observability-metrics": "true",
                 "--datalake-formats": "iceberg",
                 "--conf": conf(city),
                 "--extra-py-files": packages.s3_object_url,

@@ -13,6 +13,7 @@ from infra.aws.lake.readers import Readers
 from infra.aws.lake.workgroups import Workgroups
 from infra.aws.stages import Stage
 from infra.aws.storage.buckets import Buckets
+from infra.pipeline import GLUE_JOBS
 
 
 class LakeStack(Stack):
@@ -43,5 +44,10 @@ class LakeStack(Stack):
                 "AnalystsPolicy": (readers.analysts.managed_policy_arn, "to be attached to the roles of analysts"),
                 "PlannersWorkgroup": (city.planners_workgroup, "where planners and dashboards query marts"),
                 "PlannersPolicy": (readers.planners.managed_policy_arn, "to be attached to the roles of planners"),
+                "PipelineWorkgroup": (city.workgroup, "where the hourly run queries"),
+                **{
+                    f"{target.title().replace('_', '')}Job": (city.glue_job(target), step.description)
+                    for target, step in GLUE_JOBS.items()
+                },
             },
         )

@@ -30,13 +30,13 @@ def deploy(templates: Sequence[Path], left_out: Collection[str]) -> None:
 def create(stack: str, template: str) -> None:
     """Create a stack. Raises ClientError when the template is refused, RuntimeError when something of it fails."""
     boto3.client("cloudformation").create_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
-    _wait_for(stack, "CREATE_COMPLETE")
+    wait_for(stack, "CREATE_COMPLETE")
 
 
 def update(stack: str, template: str) -> None:
     """Bring a stack to another template. Raises as `create` does."""
     boto3.client("cloudformation").update_stack(StackName=stack, TemplateBody=template, **_ALLOWED)
-    _wait_for(stack, "UPDATE_COMPLETE")
+    wait_for(stack, "UPDATE_COMPLETE")
 
 
 def delete(stack: str) -> None:
@@ -44,7 +44,7 @@ def delete(stack: str) -> None:
     cloudformation = boto3.client("cloudformation")
     address = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
     cloudformation.delete_stack(StackName=stack)
-    _wait_for(address, "DELETE_COMPLETE")
+    wait_for(address, "DELETE_COMPLETE")
 
 
 def physical_ids(stack: str) -> dict[str, str]:
@@ -69,7 +69,7 @@ def _bootstrap(templates: Sequence[Path]) -> None:
                 s3.upload_file(str(template.parent / asset["source"]["path"]), bucket, destination["objectKey"])
 
 
-def _wait_for(stack: str, wanted: str) -> None:
+def wait_for(stack: str, wanted: str) -> None:
     """Wait until nothing is under way. Raises RuntimeError with what failed, unless the stack is as wanted."""
     cloudformation = boto3.client("cloudformation")
     while (status := cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]).endswith("PROGRESS"):

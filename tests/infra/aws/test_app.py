@@ -19,7 +19,6 @@ from infra.aws.app import synthesize
 from infra.aws.stages import Stage
 from infra.cli import app as cli
 from infra.errors import UsageError
-from infra.pipeline import GLUE_JOBS
 from infra.settings import CitySettings
 from tests.infra.aws.templates import of_type, statements
 
@@ -91,7 +90,6 @@ SET_ASIDE = {
     ("KDF1", "Delivery/DeliveryStream"),
     ("KDS3", "Streams/Readings/Resource"),
     ("KDS3", "Streams/Segments/Resource"),
-    *(("IAM5[Resource::*]", f"Jobs/{name}/Role/DefaultPolicy/Resource") for name in GLUE_JOBS),
     ("IAM5[Resource::*]", "Hourly/Role/DefaultPolicy/Resource"),
     ("IAM5[Resource::*]", "Steps/Role/DefaultPolicy/Resource"),
     *(("L1", f"Functions/{name}/Resource") for name in LIMITS),
@@ -130,6 +128,16 @@ def test_a_stage_that_keeps_its_data_is_not_deleted_by_mistake(synthesized):
     stacks = [each["properties"] for each in artifacts if each["type"] == "aws:cloudformation:stack"]
     assert len(stacks) == len(synthesized)
     assert all(stack["terminationProtection"] for stack in stacks)
+
+
+def test_what_a_failed_deployment_made_does_not_stop_the_next_one(prod):
+    assert {each.get("DeletionPolicy") for each in prod.values()} <= {None, "Delete", "RetainExceptOnCreate"}
+
+
+def test_the_schedules_are_made_after_what_a_run_works_on_and_what_tells_that_it_failed(synthesized):
+    artifacts = json.loads(synthesized[0].with_name("manifest.json").read_text())["artifacts"]
+    needed = {f"trafficlake-prod-{concern}" for concern in ("storage", "ingest", "lake", "watch", "dashboards")}
+    assert needed <= set(artifacts["trafficlake-prod-pipeline"]["dependencies"])
 
 
 def test_everything_is_in_the_region_of_the_city(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from infra.aws.stages import STAGES
 from tests.infra.aws.templates import flat
 
 CITY = STAGES["prod"].city
+HANDBOOK = Path(__file__).parents[3] / "docs" / "operate.md"
 # (stack, output) → the name that the resource has, or the value itself.
 TOLD = {
     ("storage", "RawBucket"): CITY.raw_bucket,
@@ -24,6 +26,11 @@ TOLD = {
     ("lake", "AnalystsPolicy"): "trafficlake-prod-analysts-us-east-1",
     ("lake", "PlannersWorkgroup"): CITY.planners_workgroup,
     ("lake", "PlannersPolicy"): "trafficlake-prod-planners-us-east-1",
+    ("lake", "PipelineWorkgroup"): "trafficlake-prod",
+    ("lake", "CurateReadingsJob"): "trafficlake-prod-curate-readings",
+    ("lake", "Rollup5MinJob"): "trafficlake-prod-rollup-5min",
+    ("lake", "CongestionEpisodesJob"): "trafficlake-prod-congestion-episodes",
+    ("lake", "MaintainTablesJob"): "trafficlake-prod-maintain-tables",
     ("alerts", "StateTable"): CITY.state_table,
     ("alerts", "Bus"): CITY.alert_bus,
     ("alerts", "FailedQueue"): CITY.failed_queue,
@@ -51,6 +58,12 @@ def test_it_tells_the_name_of_the_resource(templates, stack, name):
         assert TOLD[stack, name] in [each for key, each in names.items() if key.endswith("Name") or key == "Name"]
     else:
         assert value == TOLD[stack, name]
+
+
+def test_the_handbook_asks_for_outputs_that_there_are(templates):
+    asked = re.findall(r"\$\(output (\w+) (\w+)\)", HANDBOOK.read_text())
+    assert asked
+    assert [(stack, name) for stack, name in asked if name not in templates[stack]["Outputs"]] == []
 
 
 def test_every_output_of_ours_says_what_it_is(templates):

@@ -283,6 +283,7 @@ def key(purpose):
         ("kms:GenerateDataKey", key("raw"), {"firehose", "iot"}),
         ("kms:Decrypt", key("lake"), FUNCTIONS | JOBS | {"hourly", "quicksight", "steps"}),
         ("kms:GenerateDataKey", key("lake"), JOBS | {"quicksight", "steps"}),
+        ("kms:Encrypt", key("jobs"), JOBS),
         ("kms:GenerateDataKey", key("operators"), {"hourly"}),
         ("kms:Decrypt", key("streams"), {"firehose", "judge", "track"}),
         ("kms:GenerateDataKey", key("streams"), {"iot", "judge", "watch"}),

@@ -186,7 +186,7 @@ def test_help_does_not_load_what_takes_seconds():
         (("devices", "provision", "a/b", "--out", "x"), "'a/b' cannot be used"),
         (("devices", "revoke", "+"), "'+' cannot be used"),
         (("devices", "list", "--home", "aws"), "TRAFFICLAKE_STAGE"),
-        (("plan", "--sensors", "many", "--interval", "20s"), "--sensors 'many' is not a whole number"),
+        (("plan", "--sensors", "many", "--interval", "20s"), "--sensors 'many' is not a whole number such as 50000.\n"),
         (("plan", "--sensors", "-5", "--interval", "20s"), "--sensors '-5' is not a whole number"),
         (("plan", "--sensors", "0", "--interval", "20s"), "0 is not a number of sensors from 1 to 10,000,000"),
         (("plan", "--sensors", "99999999", "--interval", "20s"), "99999999 is not a number of sensors"),

@@ -64,6 +64,13 @@ def test_an_endpoint_of_a_profile_is_no_account_either(monkeypatch, tmp_path):
         account.current("us-east-1")
 
 
+def test_a_region_of_another_partition_is_refused(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    with pytest.raises(UsageError, match=r"sts\.cn-north-1\.amazonaws\.com\.cn, .* China's"):
+        account.current("cn-north-1")
+
+
 @COMMANDS
 def test_without_credentials_it_says_what_to_do(command):
     failed = answer(command, "--stage", "prod").exception
@@ -113,6 +120,30 @@ def test_a_region_that_is_not_prepared_is_answered_with_the_command(signed_in, m
     monkeypatch.setattr(account, "is_bootstrapped", lambda region: region != "us-east-1")
     failed = answer("deploy", "--stage", "test", "--yes", "--account", NUMBER).exception
     assert f"npx {toolkit.PACKAGE} bootstrap aws://{NUMBER}/us-east-1" in str(failed)
+
+
+def test_the_addresses_of_the_example_are_not_deployed(signed_in):
+    refused = answer("deploy", "--stage", "prod", "--yes", "--account", NUMBER).exception
+    assert isinstance(refused, UsageError)
+    for address in ("lake-operators@example.org", "traffic-operators@example.org", "https://control-room.example.org/"):
+        assert address in str(refused)
+    assert "infra/aws/stages.py" in str(refused)
+
+
+def test_stacks_whose_first_deployment_failed_are_answered_with_the_commands_that_let_it_be_tried_again(
+    signed_in, monkeypatch
+):
+    monkeypatch.setattr(account, "is_bootstrapped", lambda _region: True)
+    monkeypatch.setattr(
+        account, "unfinished_protected_stacks", lambda _region, names: [name for name in names if "ingest" in name]
+    )
+    answered = answer("deploy", "--stage", "test", "--yes", "--account", NUMBER).exception
+    assert isinstance(answered, FailedError)
+    assert re.search(
+        r"update-termination-protection --no-enable-termination-protection --region us-east-1 "
+        r"--stack-name trafficlake-test-ingest$",
+        str(answered),
+    )
 
 
 def test_protected_stacks_are_answered_with_the_commands_that_lift_it(signed_in, monkeypatch):

@@ -37,7 +37,9 @@ def test_it_is_encrypted_forgets_and_can_be_restored(resources_of):
     assert found["StreamSpecification"] == {"StreamViewType": definitions.TABLE_STREAM}
 
 
-@pytest.mark.parametrize(("name", "is_kept", "policy"), [("prod", True, "Retain"), ("test", False, "Delete")])
+@pytest.mark.parametrize(
+    ("name", "is_kept", "policy"), [("prod", True, "RetainExceptOnCreate"), ("test", False, "Delete")]
+)
 def test_it_outlives_its_stack_where_the_stage_says_so(resources_of, name, is_kept, policy):
     found = table(resources_of, name)
     assert found["Properties"]["DeletionProtectionEnabled"] is is_kept

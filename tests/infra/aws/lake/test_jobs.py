@@ -111,17 +111,26 @@ def test_the_catalog_shows_a_job_the_tables_whose_objects_it_reads(jobs, job):
 
 
 def test_only_curation_opens_what_arrived(jobs, job):
-    keys = {"alias/trafficlake-test-lake"} | ({"alias/trafficlake-test-raw"} if job == "curate_readings" else set())
-    assert granted(jobs, job)["kms:Decrypt"] == keys
-    assert granted(jobs, job)["kms:GenerateDataKey"] == {"alias/trafficlake-test-lake"}
+    own = {"alias/trafficlake-test-lake", "alias/trafficlake-test-jobs"}
+    assert granted(jobs, job)["kms:Decrypt"] == own | (
+        {"alias/trafficlake-test-raw"} if job == "curate_readings" else set()
+    )
+    assert granted(jobs, job)["kms:GenerateDataKey"] == own
 
 
-def test_metrics_are_those_of_glue_and_the_only_thing_without_a_resource(jobs):
+def test_a_job_may_use_the_key_of_its_security_configuration(jobs, job):
+    found = granted(jobs, job)
+    for action in ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"):
+        assert "alias/trafficlake-test-jobs" in found[action]
+
+
+def test_a_job_may_do_nothing_without_a_resource(jobs):
     for policy in of_type(jobs, "AWS::IAM::Policy"):
-        for statement in statements(policy["Properties"]["PolicyDocument"]):
-            if "*" in statement["Resource"]:
-                assert statement["Action"] == ["cloudwatch:PutMetricData"]
-                assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Glue"}}
+        assert not [each for each in statements(policy["Properties"]["PolicyDocument"]) if "*" in each["Resource"]]
+
+
+def test_no_metrics_are_asked_for_that_a_job_without_a_glue_context_does_not_send(jobs, stage, job):
+    assert not [name for name in definition(jobs, stage, job)["DefaultArguments"] if "metrics" in name]
 
 
 def test_glue_takes_on_the_roles_for_this_account_only(jobs):

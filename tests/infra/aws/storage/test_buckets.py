@@ -77,9 +77,11 @@ def test_only_results_and_access_logs_expire(buckets, stage):
     ]
 
 
-@pytest.mark.parametrize(("name", "policy"), [("prod", "Retain"), ("test", "Delete")])
-def test_data_and_its_keys_outlive_the_stack_where_the_stage_says_so(resources_of, name, policy):
+@pytest.mark.parametrize(
+    ("name", "deleted", "replaced"), [("prod", "RetainExceptOnCreate", "Retain"), ("test", "Delete", "Delete")]
+)
+def test_data_and_its_keys_outlive_the_stack_where_the_stage_says_so(resources_of, name, deleted, replaced):
     resources = resources_of(lambda stack: Buckets(stack, "Buckets", stage=STAGES[name]))
     held = of_type(resources, BUCKET) + of_type(resources, "AWS::KMS::Key")
-    assert {resource["DeletionPolicy"] for resource in held} == {policy}
-    assert {resource["UpdateReplacePolicy"] for resource in held} == {policy}
+    assert {resource["DeletionPolicy"] for resource in held} == {deleted}
+    assert {resource["UpdateReplacePolicy"] for resource in held} == {replaced}
