@@ -1,6 +1,7 @@
-{# A segment mart with its silence: the mart's rows, and one for each segment that sent nothing in an hour (or day) of
-   the calendar between the mart's first and newest, where the registry holds it at the start. So the share observed of
-   a zone or corridor is that of all its segments, and an hour in which the whole feed was dead counts as unobserved.
+{# A segment mart with its silence: the mart's rows, and one for each segment that sent nothing in an hour (or day) in
+   which another sent something, where the registry holds it at the start. So the share observed of a zone or corridor
+   is that of all its segments. Of the newest `silence_days`, hours (or days) in which nobody sent anything count too:
+   the whole feed was dead. Further back, one device with a wrong clock would make years of silence.
    A view, because the registry may change later what was expected of hours long past.
    Dates are compared beside hours, so that a filter on days reaches the files of both readings of the mart. #}
 {% macro with_silent_segments(mart, registered_segments, dates, period) %}
@@ -15,6 +16,12 @@
 } %}
 with {{ calendar_hours(mart, dates) if period == 'hour' else calendar_days(mart, dates) }},
 
+periods as (
+    select {{ times | join(', ') }} from {{ mart }}
+    union
+    select {{ times | join(', ') }} from calendar
+),
+
 silent as (
     select
         registered.segment_id,
@@ -23,13 +30,15 @@ silent as (
         {%- for time in times %}
         periods.{{ time }},
         {%- endfor %}
-        periods.day_type,
+        dim_date.day_type,
         registered.samples_expected * {{ period_intervals }} as samples_expected
     from periods
     inner join {{ registered_segments }} as registered
         on
             {{ period_start }} >= registered.valid_from
             and {{ period_start }} < registered.valid_to
+    left join {{ dates }} as dim_date
+        on periods.local_date = dim_date.local_date
     left join {{ mart }} as heard
         on
             registered.segment_id = heard.segment_id
@@ -60,33 +69,31 @@ select
 from silent
 {% endmacro %}
 
-{# Common table expressions that end with `periods`: each local day from the mart's first to its newest. #}
+{# Common table expressions that end with `calendar`: each of the newest local days from the mart's first. #}
 {% macro calendar_days(mart, dates) -%}
 bounds as (
     select
-        min(local_date) as first_date,
+        greatest(min(local_date), date_add('day', -{{ var('silence_days') }}, max(local_date))) as first_date,
         max(local_date) as newest_date
     from {{ mart }}
 ),
 
-periods as (
-    select
-        dim_date.local_date,
-        dim_date.day_type
+calendar as (
+    select dim_date.local_date
     from {{ dates }} as dim_date
     cross join bounds
     where dim_date.local_date between bounds.first_date and bounds.newest_date
 )
 {%- endmacro %}
 
-{# Common table expressions that end with `periods`: each local hour from the mart's first to its newest. Hours are
+{# Common table expressions that end with `calendar`: each of the newest local hours from the mart's first. Hours are
    steps of 60 minutes from local midnight to the next one, 23 to 25 of them, so that none is lost or counted twice
-   when the clocks change. Day by day, because a sequence holds at most 10,000 entries. #}
+   when the clocks change. #}
 {% macro calendar_hours(mart, dates) -%}
 {% set step = "date_add('hour', steps.hours, " ~ day_start('dim_date.local_date') ~ ")" %}
 bounds as (
     select
-        min(hour_start) as first_hour,
+        greatest(min(hour_start), date_add('day', -{{ var('silence_days') }}, max(hour_start))) as first_hour,
         max(hour_start) as newest_hour
     from {{ mart }}
 ),
@@ -94,8 +101,7 @@ bounds as (
 hours as (
     select
         {{ local_hour_start(step) }} as hour_start,
-        dim_date.local_date,
-        dim_date.day_type
+        dim_date.local_date
     from {{ dates }} as dim_date
     cross join bounds
     cross join unnest(sequence(0, 24)) as steps (hours)
@@ -106,12 +112,11 @@ hours as (
         and {{ step }} < {{ day_start("date_add('day', 1, dim_date.local_date)") }}
 ),
 
-periods as (
+calendar as (
     select
         hours.hour_start,
         hours.local_date,
-        cast(hour({{ local_time('hours.hour_start') }}) as integer) as local_hour,
-        hours.day_type
+        cast(hour({{ local_time('hours.hour_start') }}) as integer) as local_hour
     from hours
     cross join bounds
     where hours.hour_start between bounds.first_hour and bounds.newest_hour
