@@ -13,7 +13,7 @@ help: ## list the targets
 install: $(READY) ## environment, Java, Spark's jars and Trino (fetched once, cached outside the checkout)
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 install")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.11 install")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the packages of requirements.txt …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
