@@ -71,6 +71,7 @@ def _bucket(name: str, _: Properties) -> Properties:
     parts: dict[str, tuple[Callable[..., Properties], str]] = {
         "LifecycleConfiguration": (s3.get_bucket_lifecycle_configuration, "Rules"),
         "LoggingConfiguration": (s3.get_bucket_logging, "LoggingEnabled"),
+        "MetricsConfigurations": (s3.list_bucket_metrics_configurations, "MetricsConfigurationList"),
         "OwnershipControls": (s3.get_bucket_ownership_controls, "OwnershipControls"),
         "PublicAccessBlockConfiguration": (s3.get_public_access_block, "PublicAccessBlockConfiguration"),
     }

@@ -66,6 +66,7 @@ DROPPED = {
     ("AWS::S3::Bucket", "BucketEncryption"),
     ("AWS::S3::Bucket", "LifecycleConfiguration"),
     ("AWS::S3::Bucket", "LoggingConfiguration"),
+    ("AWS::S3::Bucket", "MetricsConfigurations"),
     ("AWS::SNS::Topic", "KmsMasterKeyId"),
 }
 # What no API tells of a resource, AWS's neither.
