@@ -96,21 +96,25 @@ def listen(port: int | None) -> socket.socket:
 
     It listens at once: of two endpoints that want a port, one has it. Raises RuntimeError when the port is in use.
     """
-    tried = (PREFERRED_PORT, ANY_PORT) if port is None else (port,)
-    for number in tried:
-        listening = socket.socket()
-        # A port that was closed a moment ago is free.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", number))
-            listening.listen(_BACKLOG)
-        except OSError as error:
-            listening.close()
-            if number == tried[-1]:
-                raise RuntimeError(f"port {number} cannot be used: {error.strerror}") from error
-        else:
-            return listening
-    raise AssertionError("no port was tried")
+    if port is not None:
+        return _listening(port)
+    try:
+        return _listening(PREFERRED_PORT)
+    except RuntimeError:
+        return _listening(ANY_PORT)
+
+
+def _listening(port: int) -> socket.socket:
+    listening = socket.socket()
+    # A port that was closed a moment ago is free.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise RuntimeError(f"port {port} cannot be used: {error.strerror}") from error
+    return listening
 
 
 def start(
